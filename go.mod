@@ -1,0 +1,3 @@
+module github.com/marketprism/prismrt
+
+go 1.26
