@@ -1,3 +1,9 @@
 module github.com/marketprism/prismrt
 
 go 1.26
+
+require (
+	github.com/BurntSushi/toml v1.6.0 // indirect
+	github.com/dustin/go-humanize v1.1.0 // indirect
+	github.com/oklog/ulid/v2 v2.1.2 // indirect
+)

@@ -1,0 +1,217 @@
+// Package config reads runtime.toml: bounded defaults, strict decoding, and a
+// check that reports everything wrong at once.
+package config
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/BurntSushi/toml"
+
+	"github.com/marketprism/prismrt/runtime/task"
+)
+
+// Config is the whole of runtime.toml. The values in brackets are the defaults.
+type Config struct {
+	Server  Server  `toml:"server"`
+	Upload  Upload  `toml:"upload"`
+	Default Plugin  `toml:"default"`
+	Max     Plugin  `toml:"max"`
+	Pool    Pool    `toml:"pool"`
+	Log     Logging `toml:"log"`
+}
+
+// Server is about listening and stopping.
+type Server struct {
+	Listen string `toml:"listen"` // host:port ["127.0.0.1:8080"]; port 0 takes a free one
+	Data   string `toml:"data"`   // folder for the database, modules and compiled code ["prismrt-data"]
+
+	// HeaderTimeout and IdleTimeout bound what a slow client can hold [10s, 2m].
+	HeaderTimeout task.Duration `toml:"header_timeout"`
+	IdleTimeout   task.Duration `toml:"idle_timeout"`
+
+	// Grace is how long calls in flight may go on once the server is told to stop [10s].
+	Grace task.Duration `toml:"grace"`
+}
+
+// Upload bounds what a module may cost before it ever runs.
+type Upload struct {
+	Module         task.Bytes    `toml:"module"`          // largest module [64MiB]
+	Manifest       task.Bytes    `toml:"manifest"`        // largest manifest [64KiB]
+	CompileTimeout task.Duration `toml:"compile_timeout"` // wall clock of one compilation [1m]
+	CompileMemory  task.Bytes    `toml:"compile_memory"`  // address space of the compiling process [4GiB]
+	StartTimeout   task.Duration `toml:"start_timeout"`   // initialising one instance [10s]
+}
+
+// Plugin holds the limits of a manifest: [default] where it names none, [max]
+// past which an upload is refused.
+type Plugin struct {
+	Memory    task.Bytes    `toml:"memory"`    // linear memory of an instance [64MiB, 1GiB]
+	Timeout   task.Duration `toml:"timeout"`   // wall clock of an invocation [1s, 5m]
+	Input     task.Bytes    `toml:"input"`     // [1MiB, 64MiB]
+	Output    task.Bytes    `toml:"output"`    // [4MiB, 64MiB]
+	Instances int           `toml:"instances"` // pool.max of a manifest [0: four a core, 256]
+}
+
+// Limits returns the part that bounds an invocation.
+func (p Plugin) Limits() task.Limits {
+	return task.Limits{Memory: p.Memory, Timeout: p.Timeout, Input: p.Input, Output: p.Output}
+}
+
+// Pool bounds the line in front of a plugin's instances.
+type Pool struct {
+	Waiting int `toml:"waiting"` // calls that may wait for an instance of one version [1024]
+}
+
+// Logging is about the server's own log on standard error.
+type Logging struct {
+	Level  string `toml:"level"`  // debug, info, warn or error ["info"]
+	Format string `toml:"format"` // text or json ["text"]
+}
+
+// Default returns the configuration of a server that was told nothing.
+func Default() Config {
+	return Config{
+		Server: Server{
+			Listen:        "127.0.0.1:8080",
+			Data:          "prismrt-data",
+			HeaderTimeout: task.Duration(10 * time.Second),
+			IdleTimeout:   task.Duration(2 * time.Minute),
+			Grace:         task.Duration(10 * time.Second),
+		},
+		Upload: Upload{
+			Module:         64 << 20,
+			Manifest:       64 << 10,
+			CompileTimeout: task.Duration(time.Minute),
+			CompileMemory:  4 << 30,
+			StartTimeout:   task.Duration(10 * time.Second),
+		},
+		Default: Plugin{Memory: 64 << 20, Timeout: task.Duration(time.Second), Input: 1 << 20, Output: 4 << 20},
+		Max:     Plugin{Memory: 1 << 30, Timeout: task.Duration(5 * time.Minute), Input: 64 << 20, Output: 64 << 20, Instances: 256},
+		Pool:    Pool{Waiting: 1024},
+		Log:     Logging{Level: "info", Format: "text"},
+	}
+}
+
+// Load reads the file at path over the defaults. It does not check the values:
+// flags may still override some; call Check when they have.
+func Load(path string) (Config, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return Config{}, err
+	}
+	c, err := Decode(string(text))
+	if err != nil {
+		return Config{}, fmt.Errorf("%s: %w", path, err)
+	}
+	return c, nil
+}
+
+// Decode reads TOML over the defaults. An unknown key is refused by its full
+// path, all of them at once.
+func Decode(text string) (Config, error) {
+	c := Default()
+	meta, err := toml.Decode(text, &c)
+	if err != nil {
+		return Config{}, err
+	}
+	var unknown []error
+	for _, key := range meta.Undecoded() {
+		unknown = append(unknown, fmt.Errorf("unknown key %s", key))
+	}
+	return c, errors.Join(unknown...)
+}
+
+// String returns the configuration as the runtime.toml that would give it.
+func (c Config) String() string {
+	var b bytes.Buffer
+	enc := toml.NewEncoder(&b)
+	enc.Indent = ""
+	if err := enc.Encode(c); err != nil {
+		return err.Error() // every field is text or a number: cannot happen
+	}
+	return b.String()
+}
+
+// Check reports every value that cannot work, each with its key and bound.
+func (c Config) Check() error {
+	var wrong []error
+	bad := func(format string, args ...any) { wrong = append(wrong, fmt.Errorf(format, args...)) }
+
+	if err := loopback(c.Server.Listen); err != nil {
+		wrong = append(wrong, err)
+	}
+	if c.Server.Data == "" {
+		bad("server.data is empty; name a folder")
+	}
+	for key, d := range map[string]task.Duration{
+		"server.header_timeout": c.Server.HeaderTimeout, "server.idle_timeout": c.Server.IdleTimeout,
+		"upload.compile_timeout": c.Upload.CompileTimeout, "upload.start_timeout": c.Upload.StartTimeout,
+		"default.timeout": c.Default.Timeout, "max.timeout": c.Max.Timeout,
+	} {
+		if d <= 0 {
+			bad("%s is %v; it must be over 0", key, d)
+		}
+	}
+	if c.Server.Grace < 0 {
+		bad("server.grace is %v; it must not be negative", c.Server.Grace)
+	}
+	for key, n := range map[string]task.Bytes{
+		"upload.module": c.Upload.Module, "upload.manifest": c.Upload.Manifest,
+		"default.memory": c.Default.Memory, "default.input": c.Default.Input, "default.output": c.Default.Output,
+		"max.memory": c.Max.Memory, "max.input": c.Max.Input, "max.output": c.Max.Output,
+	} {
+		if n <= 0 {
+			bad("%s is %v; it must be over 0", key, n)
+		}
+	}
+	// A Go process that compiles needs over 1 GiB of addresses for itself.
+	if c.Upload.CompileMemory < 2<<30 {
+		bad("upload.compile_memory is %v; it must be at least 2GiB", c.Upload.CompileMemory)
+	}
+	// WebAssembly core specification, "Memories": 65,536 pages of 64 KiB.
+	if c.Max.Memory > 4<<30 {
+		bad("max.memory is %v; WebAssembly memories end at 4GiB", c.Max.Memory)
+	}
+	if c.Default.Memory > c.Max.Memory || c.Default.Timeout > c.Max.Timeout ||
+		c.Default.Input > c.Max.Input || c.Default.Output > c.Max.Output {
+		bad("a limit in [default] is over the same limit in [max]")
+	}
+	if c.Default.Instances < 0 || c.Default.Instances > c.Max.Instances {
+		bad("default.instances is %d; it must be from 0 to max.instances (%d)", c.Default.Instances, c.Max.Instances)
+	}
+	if c.Max.Instances < 1 || c.Max.Instances > 10_000 {
+		bad("max.instances is %d; it must be from 1 to 10000", c.Max.Instances)
+	}
+	if c.Pool.Waiting < 1 || c.Pool.Waiting > 1_000_000 {
+		bad("pool.waiting is %d; it must be from 1 to 1000000", c.Pool.Waiting)
+	}
+	if !slices.Contains([]string{"debug", "info", "warn", "error"}, c.Log.Level) {
+		bad("log.level is %q; it must be debug, info, warn or error", c.Log.Level)
+	}
+	if !slices.Contains([]string{"text", "json"}, c.Log.Format) {
+		bad("log.format is %q; it must be text or json", c.Log.Format)
+	}
+	// The maps above have no order, and an operator compares two runs by eye.
+	slices.SortFunc(wrong, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
+	return errors.Join(wrong...)
+}
+
+// loopback refuses to listen where strangers could reach a server without keys.
+func loopback(listen string) error {
+	host, _, err := net.SplitHostPort(listen)
+	if err != nil {
+		return fmt.Errorf("server.listen is %q; write host:port, such as \"127.0.0.1:8080\"", listen)
+	}
+	if ip := net.ParseIP(host); host == "localhost" || ip != nil && ip.IsLoopback() {
+		return nil
+	}
+	return fmt.Errorf("server.listen is %q; without keys anyone who reaches it could run code, so only loopback "+
+		"addresses are allowed: 127.0.0.1, [::1] or localhost", listen)
+}

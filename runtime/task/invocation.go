@@ -1,0 +1,64 @@
+package task
+
+import "time"
+
+// DefaultNamespace holds the plugins of everyone while there are no keys.
+const DefaultNamespace = "default"
+
+// ABI is the contract a guest speaks (DESIGN.md, "Guest contracts").
+type ABI string
+
+// The contracts found by themselves at upload.
+const (
+	ABICommand ABI = "command" // a WASI program: standard input to standard output
+	ABIPrism   ABI = "prism"   // a library whose handlers pull input and push output
+)
+
+// Ref names one version of a plugin.
+type Ref struct {
+	Namespace string
+	Plugin    string
+	Version   int // from 1; a number is never given twice while the plugin exists
+}
+
+// Limits bound one invocation. Every field is positive.
+type Limits struct {
+	Memory  Bytes    // linear memory of the instance
+	Timeout Duration // wall clock, from admission to answer
+	Input   Bytes
+	Output  Bytes
+}
+
+// Invocation is one run of a plugin on one input.
+type Invocation struct {
+	ID        ID
+	Namespace string
+	Plugin    string
+
+	// Function is the handler asked for. Empty: the version's default.
+	Function string
+
+	// Input is read by the guest during the call and not kept after it.
+	Input []byte
+
+	// Timeout lowers the version's limit for this call. Zero: the limit holds.
+	Timeout time.Duration
+}
+
+// Result is what an invocation came to. Ref and Digest are set as soon as the
+// version is known, also when the invocation then failed.
+type Result struct {
+	Ref    Ref
+	Digest Digest
+
+	// Output belongs to the caller. It is nil when the invocation failed.
+	Output []byte
+
+	Timing Timing
+}
+
+// Timing is where the wall-clock time of an invocation went.
+type Timing struct {
+	Pool time.Duration // waiting for an instance, its birth included
+	Run  time.Duration // the guest, host calls included
+}

@@ -1,0 +1,304 @@
+package wasm
+
+import (
+	"bytes"
+	"encoding/binary"
+)
+
+// Bounds on what a module may declare, against modules that make the host
+// allocate before any of their code runs. They are those of other engines
+// (WebAssembly JavaScript Interface, "Implementation-defined Limits"), but for
+// tables, each element of which costs 8 bytes in every instance.
+const (
+	MaxTypes       = 1_000_000
+	MaxFunctions   = 1_000_000
+	MaxImports     = 100_000
+	MaxExports     = 100_000
+	MaxTables      = 100
+	MaxTableLength = 1_000_000
+)
+
+const (
+	sectionCustom    = 0
+	sectionType      = 1
+	sectionImport    = 2
+	sectionFunction  = 3
+	sectionTable     = 4
+	sectionMemory    = 5
+	sectionExport    = 7
+	sectionStart     = 8
+	sectionCode      = 10
+	sectionDataCount = 12
+	sectionTag       = 13
+)
+
+var sectionNames = [...]string{
+	"custom", "type", "import", "function", "table", "memory", "global", "export", "start", "element", "code", "data", "data count", "tag",
+}
+
+var magic = []byte{0, 'a', 's', 'm'}
+
+// Parse reads the sections that say what a module needs and offers, and checks
+// their bounds. It does not look into code, data and globals: validating those
+// is the engine's. Errors are of type *Error and say what to do.
+func Parse(b []byte) (*Module, error) {
+	r := &reader{b: b, end: len(b)}
+	r.preamble()
+	p := parser{reader: r, module: &Module{}}
+	for r.err == nil && r.pos < len(b) {
+		p.nextSection()
+	}
+	if r.err == nil {
+		p.resolveExports()
+	}
+	if r.err != nil {
+		return nil, r.err
+	}
+	return p.module, nil
+}
+
+func (r *reader) preamble() {
+	switch {
+	case len(r.b) == 0:
+		r.fail("the module is empty")
+	case !bytes.HasPrefix(r.b, magic) && !bytes.HasPrefix(magic, r.b):
+		r.fail("not a WebAssembly module: it does not begin with \\0asm; upload the .wasm file a compiler made")
+	case len(r.b) < 8:
+		r.fail("the module ends too early: it is truncated or damaged")
+	case binary.LittleEndian.Uint16(r.b[6:]) == 1:
+		r.fail("this is a WebAssembly component; prismrt runs core modules: build for WASI preview 1, " +
+			"such as --target wasm32-wasip1, without wrapping the result in a component")
+	case binary.LittleEndian.Uint32(r.b[4:]) != 1:
+		r.fail("binary format version %d is not known; 1 is", binary.LittleEndian.Uint32(r.b[4:]))
+	}
+	r.pos = min(8, len(r.b))
+}
+
+type parser struct {
+	*reader
+	module    *Module
+	types     []FuncType
+	functions []uint32 // the type of each function, imported ones first
+	exported  []uint32 // the index behind each export
+	tables    int
+	last      byte // the last section that was not custom
+}
+
+func (p *parser) nextSection() {
+	p.section = ""
+	id := p.byte()
+	size := p.u32()
+	if p.err != nil {
+		return
+	}
+	if int(id) >= len(sectionNames) {
+		p.fail("section %d is not known", id)
+		return
+	}
+	p.section = sectionNames[id]
+	if id != sectionCustom {
+		if order(id) <= order(p.last) {
+			p.fail("the section is there twice or in the wrong place")
+			return
+		}
+		p.last = id
+	}
+	start := p.pos
+	if p.bytes(size); p.err != nil {
+		return
+	}
+	end := p.pos
+	p.pos, p.end = start, end
+	p.content(id)
+	if p.err == nil && p.pos != end {
+		p.fail("the section holds more than it says")
+	}
+	p.end = len(p.b)
+}
+
+// order is the place of a section in the binary. Two were added later and do
+// not stand where their numbers say ("Modules").
+func order(id byte) int {
+	switch id {
+	case sectionDataCount:
+		return 2*sectionCode - 1
+	case sectionTag:
+		return 2*sectionMemory + 1
+	}
+	return 2 * int(id)
+}
+
+func (p *parser) content(id byte) {
+	switch id {
+	case sectionType:
+		p.typeSection()
+	case sectionImport:
+		p.importSection()
+	case sectionFunction:
+		p.functionSection()
+	case sectionTable:
+		for range p.bounded("tables", MaxTables) {
+			p.table()
+		}
+	case sectionMemory:
+		for range p.count() {
+			p.memory()
+		}
+	case sectionExport:
+		p.exportSection()
+	case sectionStart:
+		p.module.HasStart = true
+		p.u32()
+	case sectionTag:
+		p.fail("exceptions are not supported; build without them, such as -fno-exceptions or -C panic=abort")
+	default:
+		p.pos = p.end
+	}
+}
+
+// bounded reads a vector's length and refuses one over limit.
+func (p *parser) bounded(what string, limit int) int {
+	n := p.count()
+	if n > limit {
+		p.fail("%d %s are over the limit of %d", n, what, limit)
+		return 0
+	}
+	return n
+}
+
+func (p *parser) typeSection() {
+	for range p.bounded("types", MaxTypes) {
+		if form := p.byte(); form != 0x60 && p.err == nil {
+			p.pos--
+			p.fail("type form 0x%02x is not of WebAssembly 2.0; garbage-collected types are not supported", form)
+			return
+		}
+		p.types = append(p.types, FuncType{Params: p.valueTypes(), Results: p.valueTypes()})
+		if p.err != nil {
+			return
+		}
+	}
+}
+
+func (p *parser) importSection() {
+	for range p.bounded("imports", MaxImports) {
+		i := Import{Module: p.name(), Name: p.name(), Kind: ExternKind(p.byte())}
+		switch i.Kind {
+		case ExternFunc:
+			index := p.typeIndex()
+			if p.err == nil {
+				i.Type = p.types[index]
+				p.functions = append(p.functions, index)
+			}
+		case ExternTable:
+			p.table()
+		case ExternMemory:
+			p.memory()
+		case ExternGlobal:
+			p.valueType()
+			p.byte() // mutability
+		default:
+			p.fail("import %s is of the unknown kind %d", i, byte(i.Kind))
+		}
+		if p.err != nil {
+			return
+		}
+		p.module.Imports = append(p.module.Imports, i)
+	}
+}
+
+func (p *parser) functionSection() {
+	n := p.bounded("functions", MaxFunctions)
+	for range n {
+		p.functions = append(p.functions, p.typeIndex())
+		if p.err != nil {
+			return
+		}
+	}
+	p.module.Functions = n
+}
+
+func (p *parser) typeIndex() uint32 {
+	index := p.u32()
+	if p.err == nil && int(index) >= len(p.types) {
+		p.fail("type %d is not there", index)
+	}
+	return index
+}
+
+func (p *parser) table() {
+	if p.tables++; p.tables > MaxTables {
+		p.fail("%d tables are over the limit of %d", p.tables, MaxTables)
+	}
+	if t := p.valueType(); t != FuncRef && t != ExternRef && p.err == nil {
+		p.fail("a table of %s is not possible", t)
+	}
+	least, _ := p.limits(1<<32 - 1)
+	if least > MaxTableLength {
+		p.fail("a table of %d elements is over the limit of %d", least, MaxTableLength)
+	}
+}
+
+func (p *parser) memory() {
+	least, most := p.limits(PageSize)
+	if least > PageSize || most > PageSize {
+		p.fail("a memory of %d pages is over the 65536 that can be addressed", max(least, most))
+	}
+	if p.err == nil && p.module.Memory != nil {
+		p.fail("more than one memory is not supported")
+	}
+	p.module.Memory = &Memory{Min: uint32(least), Max: uint32(most)}
+}
+
+// limits reads a minimum and a maximum, which is unbounded where the module
+// names none ("Limits").
+func (p *parser) limits(unbounded uint64) (least, most uint64) {
+	flags := p.byte()
+	switch {
+	case flags&4 != 0:
+		p.fail("64-bit memories (memory64) are not supported; build for wasm32")
+	case flags&2 != 0:
+		p.fail("shared memories (threads) are not supported; build without -pthread")
+	case flags > 1:
+		p.fail("limits of the unknown form 0x%02x", flags)
+	}
+	least, most = uint64(p.u32()), unbounded
+	if flags&1 != 0 {
+		most = uint64(p.u32())
+	}
+	if most < least && p.err == nil {
+		p.fail("a maximum of %d is under the minimum of %d", most, least)
+	}
+	return least, most
+}
+
+func (p *parser) exportSection() {
+	for range p.bounded("exports", MaxExports) {
+		e := Export{Name: p.name(), Kind: ExternKind(p.byte())}
+		if e.Kind > ExternGlobal {
+			p.fail("export %q is of the unknown kind %d", e.Name, byte(e.Kind))
+		}
+		p.exported = append(p.exported, p.u32())
+		if p.err != nil {
+			return
+		}
+		p.module.Exports = append(p.module.Exports, e)
+	}
+}
+
+// resolveExports gives exported functions their types, once all are known.
+func (p *parser) resolveExports() {
+	p.section = "export"
+	for i := range p.module.Exports {
+		e := &p.module.Exports[i]
+		if e.Kind != ExternFunc {
+			continue
+		}
+		index := p.exported[i]
+		if int(index) >= len(p.functions) {
+			p.fail("export %q is function %d, which is not there", e.Name, index)
+			return
+		}
+		e.Type = p.types[p.functions[index]]
+	}
+}
