@@ -18,6 +18,9 @@ const (
 	MaxTableLength = 1_000_000
 )
 
+// maxPages are what 32 bits address: 4 GiB.
+const maxPages = 1 << 16
+
 const (
 	sectionCustom    = 0
 	sectionType      = 1
@@ -240,8 +243,8 @@ func (p *parser) table() {
 }
 
 func (p *parser) memory() {
-	least, most := p.limits(PageSize)
-	if least > PageSize || most > PageSize {
+	least, most := p.limits(maxPages)
+	if least > maxPages || most > maxPages {
 		p.fail("a memory of %d pages is over the 65536 that can be addressed", max(least, most))
 	}
 	if p.err == nil && p.module.Memory != nil {
@@ -266,7 +269,7 @@ func (p *parser) limits(unbounded uint64) (least, most uint64) {
 	if flags&1 != 0 {
 		most = uint64(p.u32())
 	}
-	if most < least && p.err == nil {
+	if flags&1 != 0 && most < least {
 		p.fail("a maximum of %d is under the minimum of %d", most, least)
 	}
 	return least, most
