@@ -1,0 +1,149 @@
+// Package prism offers guests the prism ABI: functions of the import module
+// "prism" by which a handler pulls its input and pushes its output.
+//
+// Pointers and lengths are bytes in the guest's memory, which the functions
+// read and write only while they run: no pointer outlives a call, and nothing
+// has to be exported for allocation.
+package prism
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"math"
+	"strings"
+
+	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/api"
+
+	"github.com/marketprism/prismrt/runtime/task"
+)
+
+// Module is the name guests import the functions from.
+const Module = "prism"
+
+// Call is the invocation a guest acts in. The context that reaches the
+// functions must be one.
+type Call interface {
+	Input() []byte
+	Write(p []byte) (int, error)
+	Fail(message string)
+	Log(level slog.Level, message string)
+	Config(key string) (value string, set bool)
+}
+
+// levels are those of log, as guests number them; a higher number is an error.
+var levels = [...]slog.Level{slog.LevelDebug, slog.LevelInfo, slog.LevelWarn, slog.LevelError}
+
+// maxText bounds one message of fail and log, in bytes; the rest is dropped.
+const maxText = 4096
+
+// refused is the answer of a function that will not do what was asked. The
+// reason goes to the log.
+const refused = math.MaxUint32 // -1 as an i32
+
+const i32 = api.ValueTypeI32
+
+// Instantiate offers the functions to the guests of r.
+func Instantiate(ctx context.Context, r wazero.Runtime) error {
+	b := r.NewHostModuleBuilder(Module)
+	for _, f := range []struct {
+		name    string
+		call    func(c Call, mem memory, stack []uint64)
+		params  []api.ValueType
+		results []api.ValueType
+	}{
+		{"input_len", inputLen, nil, []api.ValueType{i32}},
+		{"input_read", inputRead, []api.ValueType{i32, i32, i32}, []api.ValueType{i32}},
+		{"output_write", outputWrite, []api.ValueType{i32, i32}, nil},
+		{"fail", fail, []api.ValueType{i32, i32}, nil},
+		{"log", log, []api.ValueType{i32, i32, i32}, nil},
+		{"config_get", configGet, []api.ValueType{i32, i32, i32, i32}, []api.ValueType{i32}},
+	} {
+		b.NewFunctionBuilder().WithGoModuleFunction(api.GoModuleFunc(func(ctx context.Context, m api.Module, stack []uint64) {
+			f.call(ctx.(Call), memory{m.Memory(), f.name}, stack)
+		}), f.params, f.results).Export(f.name)
+	}
+	_, err := b.Instantiate(ctx)
+	return err
+}
+
+// input_len() -> length
+func inputLen(c Call, _ memory, stack []uint64) {
+	stack[0] = uint64(len(c.Input()))
+}
+
+// input_read(ptr, offset, length) -> bytes copied, 0 at the end
+func inputRead(c Call, mem memory, stack []uint64) {
+	ptr, off, length := uint32(stack[0]), uint64(uint32(stack[1])), uint64(uint32(stack[2]))
+	in := c.Input()
+	from := min(off, uint64(len(in)))
+	part := in[from:min(from+length, uint64(len(in)))]
+	if !mem.Write(ptr, part) {
+		c.Log(slog.LevelError, mem.outside(ptr, uint32(len(part))))
+		stack[0] = refused
+		return
+	}
+	stack[0] = uint64(len(part))
+}
+
+// output_write(ptr, length)
+func outputWrite(c Call, mem memory, stack []uint64) {
+	// Past the output limit Write ends the invocation by itself.
+	_, _ = c.Write(mem.mustRead(uint32(stack[0]), uint32(stack[1])))
+}
+
+// fail(ptr, length)
+func fail(c Call, mem memory, stack []uint64) {
+	c.Fail(text(mem.mustRead(uint32(stack[0]), uint32(stack[1]))))
+}
+
+// log(level, ptr, length)
+func log(c Call, mem memory, stack []uint64) {
+	level := levels[min(uint32(stack[0]), uint32(len(levels)-1))]
+	c.Log(level, text(mem.mustRead(uint32(stack[1]), uint32(stack[2]))))
+}
+
+// config_get(key, key length, ptr, capacity) -> length of the value, of which
+// as much was copied as there is capacity; -1 when the key is not set
+func configGet(c Call, mem memory, stack []uint64) {
+	value, set := c.Config(string(mem.mustRead(uint32(stack[0]), uint32(stack[1]))))
+	if !set {
+		stack[0] = refused
+		return
+	}
+	ptr := uint32(stack[2])
+	part := value[:min(uint64(len(value)), uint64(uint32(stack[3])))]
+	if !mem.WriteString(ptr, part) {
+		c.Log(slog.LevelError, mem.outside(ptr, uint32(len(part))))
+		stack[0] = refused
+		return
+	}
+	stack[0] = uint64(len(value))
+}
+
+// memory is the guest's, with the name of the function that touches it.
+type memory struct {
+	api.Memory
+	function string
+}
+
+// mustRead returns a view of the guest's memory, good until the guest runs
+// again. Outside of it the guest traps, as its own load would.
+func (m memory) mustRead(ptr, length uint32) []byte {
+	b, ok := m.Read(ptr, length)
+	if !ok {
+		panic(task.Faultf(task.KindTrap, "%s", m.outside(ptr, length)))
+	}
+	return b
+}
+
+func (m memory) outside(ptr, length uint32) string {
+	return fmt.Sprintf("prism.%s: %d bytes at %d are outside the guest's memory of %d bytes",
+		m.function, length, ptr, m.Size())
+}
+
+// text copies a message out of the guest's memory, cut and made valid UTF-8.
+func text(b []byte) string {
+	return strings.ToValidUTF8(string(b[:min(len(b), maxText)]), "\uFFFD")
+}

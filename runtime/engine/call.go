@@ -1,0 +1,145 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"strings"
+
+	"github.com/tetratelabs/wazero/sys"
+
+	"github.com/marketprism/prismrt/runtime/task"
+)
+
+// call is one run of guest code, and the context that run is given: wazero hands
+// that on to host functions as it is, where a type assertion finds the call.
+type call struct {
+	context.Context
+	instance *Instance
+	in       task.Invocation
+	cancel   context.CancelCauseFunc // ends the run; nil while an instance starts
+
+	read        int // bytes of the input standard input has given out
+	output      []byte
+	log         guestLog
+	failure     *string // what the guest said with fail
+	interrupted bool    // a wait of the guest was cut short by the end of the context
+	stopped     *task.Fault
+}
+
+// Input returns what the guest was called with.
+func (c *call) Input() []byte { return c.in.Input }
+
+// Write appends to the output. Past the output limit it ends the invocation.
+func (c *call) Write(p []byte) (int, error) {
+	limit := c.instance.program.spec.Limits.Output
+	if int64(len(c.output))+int64(len(p)) > int64(limit) {
+		c.stop(task.Faultf(task.KindTooLarge, "the output passed its limit of %v; raise limits.output in the manifest, or answer less", limit))
+		return 0, c.stopped
+	}
+	c.output = append(c.output, p...)
+	return len(p), nil
+}
+
+// stop ends the run with f at the guest's next loop or call.
+func (c *call) stop(f *task.Fault) {
+	if c.stopped == nil {
+		c.stopped = f
+	}
+	if c.cancel != nil {
+		c.cancel(f)
+	}
+}
+
+// Fail records that and why the guest failed. The last message counts.
+func (c *call) Fail(message string) { c.failure = &message }
+
+// Log keeps a line for the fault there may be and passes it on to the server's log.
+func (c *call) Log(level slog.Level, message string) {
+	c.log.Write([]byte(strings.ToLower(level.String()) + ": " + message + "\n"))
+	spec := &c.instance.program.spec
+	c.instance.program.engine.options.Log.LogAttrs(c, slog.LevelDebug, "guest",
+		slog.String("namespace", spec.Ref.Namespace), slog.String("plugin", spec.Ref.Plugin), slog.Int("version", spec.Ref.Version),
+		slog.String("request_id", string(c.in.ID)), slog.Any("guest_level", level), slog.String("message", message))
+}
+
+// Config returns a value the operator granted.
+func (c *call) Config(key string) (string, bool) {
+	value, ok := c.instance.program.spec.Config[key]
+	return value, ok
+}
+
+// outcome says what a run came to whose Call returned err: nil when the guest
+// did what it was asked, a fault otherwise.
+func (c *call) outcome(err error) *task.Fault {
+	exit, exited := errors.AsType[*sys.ExitError](err)
+	ended := c.Err() != nil && (c.interrupted || exited &&
+		(exit.ExitCode() == sys.ExitCodeDeadlineExceeded || exit.ExitCode() == sys.ExitCodeContextCanceled))
+	outOfMemory := c.instance.memory != nil && c.instance.memory.refused
+
+	switch {
+	case c.stopped != nil:
+		return c.described(c.stopped)
+	case ended && errors.Is(c.Err(), context.DeadlineExceeded):
+		return c.described(task.Faultf(task.KindDeadline, "the guest was still running when its deadline passed").CausedBy(context.DeadlineExceeded))
+	case ended:
+		return c.described(task.Faultf(task.KindCanceled, "the call was given up while the guest ran").CausedBy(context.Cause(c)))
+	case outOfMemory && err != nil && !(exited && exit.ExitCode() == 0):
+		f := c.fault(task.KindMemory, "the guest was refused memory past its limit of %v and failed; raise limits.memory in the manifest",
+			c.instance.program.spec.Limits.Memory)
+		_, f.Stack = splitTrap(err)
+		return f.CausedBy(err)
+	case c.failure != nil && (err == nil || exited):
+		return c.fault(task.KindGuest, "%s", *c.failure)
+	case err == nil, exited && exit.ExitCode() == 0:
+		return nil
+	case exited:
+		return c.fault(task.KindExit, "the program ended with exit code %d", exit.ExitCode())
+	}
+	message, stack := splitTrap(err)
+	if f, ok := errors.AsType[*task.Fault](err); ok { // a host function refused
+		message = f.Message
+	}
+	if c.failure != nil { // a guest that reports why before it gives up
+		message += ": " + *c.failure
+	}
+	f := c.fault(task.KindTrap, "the guest trapped: %s", message)
+	f.Stack = stack
+	return f.CausedBy(err)
+}
+
+// started turns the end of a start that should have gone on into a fault.
+func (c *call) started(err error) *task.Fault {
+	f := c.outcome(err)
+	if f == nil {
+		f = c.fault(task.KindExit, "the program ended with exit code 0")
+	}
+	f.Message = "while it started, " + f.Message
+	return f
+}
+
+func (c *call) fault(kind task.Kind, format string, args ...any) *task.Fault {
+	return c.described(task.Faultf(kind, format, args...))
+}
+
+// described adds what the guest logged.
+func (c *call) described(f *task.Fault) *task.Fault {
+	f.Log = c.log.Lines()
+	return f
+}
+
+// splitTrap takes wazero's text for a trap apart (internal/wasmdebug): the
+// message, then a line for each function, innermost first, with lines of source
+// indented below where the module carries DWARF.
+func splitTrap(err error) (message string, stack []string) {
+	message, trace, _ := strings.Cut(err.Error(), "\nwasm stack trace:\n\t")
+	message = strings.TrimPrefix(message, "wasm error: ")
+	message = strings.TrimSuffix(message, " (recovered by wazero)")
+	trace, _, _ = strings.Cut(trace, "\n\n") // a Go stack may follow: ours, not the guest's
+	for line := range strings.SplitSeq(trace, "\n\t") {
+		if line = strings.TrimPrefix(line, "."); line != "" {
+			stack = append(stack, line)
+		}
+	}
+	return message, stack
+}

@@ -1,0 +1,160 @@
+// Package engine is wazero's home. It compiles modules, makes instances of
+// them, runs one invocation on an instance and says what came of it.
+//
+// Each version of a plugin is a Program with a wazero.Runtime of its own:
+// versions share no lock and no compiled code, and closing one frees all it had.
+package engine
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	goruntime "runtime"
+	"sync/atomic"
+	"time"
+
+	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/api"
+	"github.com/tetratelabs/wazero/imports/wasi_snapshot_preview1"
+
+	"github.com/marketprism/prismrt/runtime/task"
+	"github.com/marketprism/prismrt/runtime/wasm"
+)
+
+// Options says how modules are compiled and what guests may import.
+type Options struct {
+	// CacheDir keeps compiled code, a folder a digest. It is made with mode
+	// 0700, since what lies there will be run.
+	CacheDir string
+
+	// Compiler is the command that compiles a module away from this process,
+	// which a hostile one could kill: it gets CacheDir's folder of the module as
+	// its last argument and the module on standard input, and ends with 0, or
+	// with 1 and the reason on standard error. Empty: compile in this process.
+	Compiler []string
+
+	// CompileTimeout bounds one run of Compiler [1m].
+	CompileTimeout time.Duration
+
+	// StartTimeout bounds the initialisation of an instance [10s].
+	StartTimeout time.Duration
+
+	// Hosts are the modules guests may import besides WASI preview 1.
+	Hosts []Host
+
+	// Log gets the guests' log lines, at level debug. Nil drops them.
+	Log *slog.Logger
+}
+
+// Host is a module of functions that guests may import.
+type Host struct {
+	Name        string
+	Instantiate func(context.Context, wazero.Runtime) error
+}
+
+// Engine compiles modules and counts what lives.
+type Engine struct {
+	options  Options
+	provided map[string]wasm.FuncType // by "module.name"
+	compile  chan struct{}            // a place for each compilation at once
+
+	instances atomic.Int64
+	reserved  atomic.Int64 // bytes of address space under guest memories
+}
+
+// New makes the cache folder and finds out what the hosts offer.
+func New(ctx context.Context, o Options) (*Engine, error) {
+	if o.CompileTimeout == 0 {
+		o.CompileTimeout = time.Minute
+	}
+	if o.StartTimeout == 0 {
+		o.StartTimeout = 10 * time.Second
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if err := os.MkdirAll(o.CacheDir, 0o700); err != nil {
+		return nil, fmt.Errorf("folder for compiled code: %w", err)
+	}
+	// MkdirAll leaves a folder that was there as it was.
+	if err := os.Chmod(o.CacheDir, 0o700); err != nil {
+		return nil, fmt.Errorf("folder for compiled code: %w", err)
+	}
+	e := &Engine{options: o, compile: make(chan struct{}, goruntime.GOMAXPROCS(0))}
+
+	e.options.Hosts = append([]Host{{wasi_snapshot_preview1.ModuleName, instantiateWASI}}, o.Hosts...)
+
+	r := wazero.NewRuntimeWithConfig(ctx, runtimeConfig())
+	defer r.Close(ctx)
+	if err := e.instantiateHosts(ctx, r); err != nil {
+		return nil, err
+	}
+	e.provided = make(map[string]wasm.FuncType)
+	for _, host := range e.options.Hosts {
+		for name, def := range r.Module(host.Name).ExportedFunctionDefinitions() {
+			e.provided[host.Name+"."+name] = wasm.FuncType{
+				Params: valueTypes(def.ParamTypes()), Results: valueTypes(def.ResultTypes()),
+			}
+		}
+	}
+	return e, nil
+}
+
+// Provides returns the type of the host function behind an import.
+func (e *Engine) Provides(i wasm.Import) (wasm.FuncType, bool) {
+	t, ok := e.provided[i.String()]
+	return t, ok
+}
+
+// Stats is what lives at a moment.
+type Stats struct {
+	Instances     int64 // alive, over all programs
+	ReservedBytes int64 // of address space under guest memories; most of it is never touched
+}
+
+// Stats counts.
+func (e *Engine) Stats() Stats {
+	return Stats{Instances: e.instances.Load(), ReservedBytes: e.reserved.Load()}
+}
+
+// Forget removes the compiled code of a module.
+func (e *Engine) Forget(d task.Digest) error {
+	return os.RemoveAll(e.cacheDir(d))
+}
+
+func (e *Engine) cacheDir(d task.Digest) string {
+	return filepath.Join(e.options.CacheDir, d.Hex())
+}
+
+// instantiateHosts gives r all that guests may import.
+func (e *Engine) instantiateHosts(ctx context.Context, r wazero.Runtime) error {
+	for _, host := range e.options.Hosts {
+		if err := host.Instantiate(ctx, r); err != nil {
+			return fmt.Errorf("host module %s: %w", host.Name, err)
+		}
+	}
+	return nil
+}
+
+func instantiateWASI(ctx context.Context, r wazero.Runtime) error {
+	_, err := wasi_snapshot_preview1.Instantiate(ctx, r)
+	return err
+}
+
+func valueTypes(types []api.ValueType) []wasm.ValueType {
+	out := make([]wasm.ValueType, len(types))
+	for i, t := range types {
+		out[i] = wasm.ValueType(t)
+	}
+	return out
+}
+
+// runtimeConfig must be the same wherever a module is compiled or run: it is
+// part of the cache's key.
+func runtimeConfig() wazero.RuntimeConfig {
+	return wazero.NewRuntimeConfig().
+		WithCoreFeatures(api.CoreFeaturesV2).
+		WithCloseOnContextDone(true)
+}

@@ -1,0 +1,132 @@
+package engine
+
+import (
+	"context"
+	"io"
+	"time"
+
+	"github.com/tetratelabs/wazero/api"
+
+	"github.com/marketprism/prismrt/runtime/task"
+)
+
+// Instance is one instantiation of a Program. It serves one invocation and is
+// then closed: until memory can be rewound, only a fresh instance is clean. It
+// is not safe for concurrent use.
+type Instance struct {
+	program *Program
+	module  api.Module
+	memory  *memory      // nil for a module without memory
+	handler api.Function // the default handler, looked up once; nil for a command
+	call    *call        // the invocation being served
+	closed  bool
+}
+
+// Run serves one invocation: it binds the input, runs the guest until it
+// returns or ctx ends, and gives the output, which belongs to the caller.
+// Errors are faults (DESIGN.md, "Failure, told apart").
+func (i *Instance) Run(ctx context.Context, in task.Invocation) ([]byte, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	c := i.begin(ctx, in)
+	c.cancel = cancel
+	defer i.end()
+
+	f, err := i.function(in.Function)
+	if err != nil {
+		return nil, err
+	}
+	results, err := f.Call(c)
+	if f := c.outcome(err); f != nil {
+		return nil, f
+	}
+	if len(results) == 1 && uint32(results[0]) != 0 {
+		return nil, c.fault(task.KindGuest, "the handler returned %d", int32(uint32(results[0])))
+	}
+	return c.output, nil
+}
+
+// function finds what an invocation of the named handler calls.
+func (i *Instance) function(name string) (api.Function, error) {
+	spec := &i.program.spec
+	if spec.ABI == task.ABICommand {
+		if name != "" {
+			return nil, task.Faultf(task.KindNotFound, "%s is a command and has no function %q; call it without one", spec.Ref.Plugin, name)
+		}
+		return i.module.ExportedFunction("_start"), nil
+	}
+	f := i.handler
+	if name != "" && name != spec.Function {
+		f = i.module.ExportedFunction(name)
+	}
+	if f == nil || !isHandler(f.Definition()) {
+		if name == "" {
+			name = spec.Function
+		}
+		return nil, task.Faultf(task.KindNotFound, "%s has no function %q of type () -> i32", spec.Ref.Plugin, name)
+	}
+	return f, nil
+}
+
+func isHandler(d api.FunctionDefinition) bool {
+	return len(d.ParamTypes()) == 0 && len(d.ResultTypes()) == 1 && d.ResultTypes()[0] == api.ValueTypeI32
+}
+
+func (i *Instance) begin(ctx context.Context, in task.Invocation) *call {
+	i.call = &call{Context: ctx, instance: i, in: in}
+	return i.call
+}
+
+func (i *Instance) end() { i.call = nil }
+
+// Close frees the instance. It must not be running. A second time it does nothing.
+func (i *Instance) Close(ctx context.Context) error {
+	if i.closed {
+		return nil
+	}
+	i.closed = true
+	i.program.engine.instances.Add(-1)
+	var err error
+	if i.module != nil {
+		err = i.module.Close(ctx)
+	}
+	if i.memory != nil {
+		i.memory.Free()
+		i.program.engine.reserved.Add(-i.memory.limit)
+	}
+	return err
+}
+
+// sleep is what poll_oneoff waits by: it ends with the invocation.
+func (i *Instance) sleep(ns int64) {
+	timer := time.NewTimer(time.Duration(ns))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-i.call.Done():
+		i.call.interrupted = true
+	}
+}
+
+// The standard streams of an instance are those of the invocation it serves.
+type (
+	stdin  struct{ *Instance }
+	stdout struct{ *Instance }
+	stderr struct{ *Instance }
+)
+
+func (s stdin) Read(p []byte) (int, error) {
+	n := copy(p, s.call.in.Input[s.call.read:])
+	s.call.read += n
+	if n == 0 && len(p) > 0 {
+		return 0, io.EOF
+	}
+	return n, nil
+}
+
+func (s stdout) Write(p []byte) (int, error) { return s.call.Write(p) }
+
+func (s stderr) Write(p []byte) (int, error) {
+	s.call.log.Write(p)
+	return len(p), nil
+}

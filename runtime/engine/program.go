@@ -1,0 +1,170 @@
+package engine
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/experimental"
+
+	"github.com/marketprism/prismrt/runtime/task"
+	"github.com/marketprism/prismrt/runtime/wasm"
+)
+
+// Spec is a version of a plugin, as far as running it goes.
+type Spec struct {
+	Ref    task.Ref
+	Digest task.Digest // of Module
+	Module []byte
+	ABI    task.ABI
+
+	// Function is the handler of invocations that name none. A command has none.
+	Function string
+
+	// Config is what the operator granted: config_get of the prism ABI, the
+	// environment of a command.
+	Config map[string]string
+
+	Limits task.Limits
+}
+
+// Program is a compiled version, ready to make instances. It is safe for
+// concurrent use; the caller closes its instances before it closes the Program.
+type Program struct {
+	spec      Spec
+	engine    *Engine
+	cache     wazero.CompilationCache
+	runtime   wazero.Runtime
+	compiled  wazero.CompiledModule
+	config    wazero.ModuleConfig
+	hasMemory bool
+}
+
+// Compile makes a Program, from the cache where the module was compiled before.
+// Faults of kind invalid say what is wrong with the module.
+func (e *Engine) Compile(ctx context.Context, spec Spec) (*Program, error) {
+	parsed, err := wasm.Parse(spec.Module)
+	if err != nil {
+		return nil, task.Faultf(task.KindInvalid, "%w", err)
+	}
+	if m := parsed.Memory; m != nil && int64(m.Min)*wasm.PageSize > int64(spec.Limits.Memory) {
+		return nil, task.Faultf(task.KindInvalid, "the module begins with %v of memory and limits.memory is %v; "+
+			"raise the limit in the manifest", task.Bytes(m.Min)*wasm.PageSize, spec.Limits.Memory)
+	}
+	if err := e.ensureCompiled(ctx, spec.Digest, spec.Module); err != nil {
+		return nil, err
+	}
+	p, err := e.load(ctx, spec)
+	if err != nil && strings.HasPrefix(err.Error(), "compilationcache:") {
+		// The file on disk is damaged: it is only a cache.
+		if err := e.Forget(spec.Digest); err != nil {
+			return nil, err
+		}
+		if err := e.ensureCompiled(ctx, spec.Digest, spec.Module); err != nil {
+			return nil, err
+		}
+		p, err = e.load(ctx, spec)
+	}
+	if err != nil {
+		return nil, err
+	}
+	p.hasMemory = parsed.Memory != nil
+	return p, nil
+}
+
+func (e *Engine) load(ctx context.Context, spec Spec) (_ *Program, err error) {
+	p := &Program{spec: spec, engine: e}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, p.Close(ctx))
+		}
+	}()
+	dir := e.cacheDir(spec.Digest)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("folder for compiled code: %w", err)
+	}
+	if p.cache, err = wazero.NewCompilationCacheWithDir(dir); err != nil {
+		return nil, fmt.Errorf("folder for compiled code: %w", err)
+	}
+	p.runtime = wazero.NewRuntimeWithConfig(ctx, runtimeConfig().WithCompilationCache(p.cache))
+	if err := e.instantiateHosts(ctx, p.runtime); err != nil {
+		return nil, err
+	}
+	p.compiled, err = p.runtime.CompileModule(ctx, spec.Module)
+	if err != nil {
+		if strings.HasPrefix(err.Error(), "compilationcache:") {
+			return nil, err
+		}
+		return nil, task.Faultf(task.KindInvalid, "the module does not compile: %w", err)
+	}
+	p.config = wazero.NewModuleConfig().WithName("").WithStartFunctions().
+		WithArgs(spec.Ref.Plugin).WithRandSource(rand.Reader).WithSysWalltime().WithSysNanotime()
+	for key, value := range spec.Config {
+		p.config = p.config.WithEnv(key, value)
+	}
+	return p, nil
+}
+
+// Close frees the program and its code. It must have no instances left.
+func (p *Program) Close(ctx context.Context) error {
+	var errs []error
+	if p.runtime != nil {
+		errs = append(errs, p.runtime.Close(ctx))
+	}
+	if p.cache != nil {
+		errs = append(errs, p.cache.Close(ctx))
+	}
+	return errors.Join(errs...)
+}
+
+// initialisers are the exports of a reactor that set it up, in the order in
+// which one of them is taken.
+var initialisers = []string{"_initialize", "__wasm_call_ctors"}
+
+// Instantiate makes an instance and, for a reactor, initialises it. It takes at
+// most the engine's StartTimeout. Faults are those of the guest's own start.
+func (p *Program) Instantiate(ctx context.Context) (_ *Instance, err error) {
+	ctx, cancel := context.WithTimeout(ctx, p.engine.options.StartTimeout)
+	defer cancel()
+
+	i := &Instance{program: p}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, i.Close(ctx))
+		}
+	}()
+	if p.hasMemory {
+		if i.memory, err = reserve(int64(p.spec.Limits.Memory)); err != nil {
+			return nil, fmt.Errorf("reserve %v for a guest: %w", p.spec.Limits.Memory, err)
+		}
+		p.engine.reserved.Add(i.memory.limit)
+		// wazero asks for memory where it cannot be refused, hence before.
+		ctx = experimental.WithMemoryAllocator(ctx, experimental.MemoryAllocatorFunc(
+			func(_, _ uint64) experimental.LinearMemory { return i.memory }))
+	}
+	p.engine.instances.Add(1)
+
+	c := i.begin(ctx, task.Invocation{})
+	defer i.end()
+	config := p.config.WithStdin(stdin{i}).WithStdout(stdout{i}).WithStderr(stderr{i}).WithNanosleep(i.sleep)
+	if i.module, err = p.runtime.InstantiateModule(c, p.compiled, config); err != nil {
+		return nil, c.started(err)
+	}
+	if p.spec.ABI == task.ABICommand {
+		return i, nil
+	}
+	for _, name := range initialisers {
+		if f := i.module.ExportedFunction(name); f != nil {
+			if _, err := f.Call(c); c.outcome(err) != nil {
+				return nil, c.started(err)
+			}
+			break
+		}
+	}
+	i.handler = i.module.ExportedFunction(p.spec.Function)
+	return i, nil
+}
