@@ -32,7 +32,7 @@ func (c *call) Input() []byte { return c.in.Input }
 
 // Write appends to the output. Past the output limit it ends the invocation.
 func (c *call) Write(p []byte) (int, error) {
-	limit := c.instance.program.spec.Limits.Output
+	limit := c.instance.program.version.Limits.Output
 	if int64(len(c.output))+int64(len(p)) > int64(limit) {
 		c.stop(task.Faultf(task.KindTooLarge, "the output passed its limit of %v; raise limits.output in the manifest, or answer less", limit))
 		return 0, c.stopped
@@ -57,15 +57,15 @@ func (c *call) Fail(message string) { c.failure = &message }
 // Log keeps a line for the fault there may be and passes it on to the server's log.
 func (c *call) Log(level slog.Level, message string) {
 	c.log.Write([]byte(strings.ToLower(level.String()) + ": " + message + "\n"))
-	spec := &c.instance.program.spec
+	v := &c.instance.program.version
 	c.instance.program.engine.options.Log.LogAttrs(c, slog.LevelDebug, "guest",
-		slog.String("namespace", spec.Ref.Namespace), slog.String("plugin", spec.Ref.Plugin), slog.Int("version", spec.Ref.Version),
+		slog.String("namespace", v.Ref.Namespace), slog.String("plugin", v.Ref.Plugin), slog.Int("version", v.Ref.Version),
 		slog.String("request_id", string(c.in.ID)), slog.Any("guest_level", level), slog.String("message", message))
 }
 
 // Config returns a value the operator granted.
 func (c *call) Config(key string) (string, bool) {
-	value, ok := c.instance.program.spec.Config[key]
+	value, ok := c.instance.program.version.Config[key]
 	return value, ok
 }
 
@@ -86,7 +86,7 @@ func (c *call) outcome(err error) *task.Fault {
 		return c.described(task.Faultf(task.KindCanceled, "the call was given up while the guest ran").CausedBy(context.Cause(c)))
 	case outOfMemory && err != nil && !(exited && exit.ExitCode() == 0):
 		f := c.fault(task.KindMemory, "the guest was refused memory past its limit of %v and failed; raise limits.memory in the manifest",
-			c.instance.program.spec.Limits.Memory)
+			c.instance.program.version.Limits.Memory)
 		_, f.Stack = splitTrap(err)
 		return f.CausedBy(err)
 	case c.failure != nil && (err == nil || exited):

@@ -76,11 +76,10 @@ func newEngine(t testing.TB, o engine.Options) *engine.Engine {
 	return e
 }
 
-func spec(abi task.ABI, module []byte) engine.Spec {
-	return engine.Spec{
+func version(abi task.ABI, module []byte) task.Version {
+	return task.Version{
 		Ref:      task.Ref{Namespace: "default", Plugin: "guest", Version: 1},
 		Digest:   task.DigestOf(module),
-		Module:   module,
 		ABI:      abi,
 		Function: "handle",
 		Config:   map[string]string{"REGION": "eu", "long": "abcdefghi"},
@@ -88,8 +87,8 @@ func spec(abi task.ABI, module []byte) engine.Spec {
 	}
 }
 
-func compile(t testing.TB, e *engine.Engine, s engine.Spec) *engine.Program {
-	p, err := e.Compile(t.Context(), s)
+func compile(t testing.TB, e *engine.Engine, abi task.ABI, module []byte) *engine.Program {
+	p, err := e.Compile(t.Context(), version(abi, module), module)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -117,7 +116,7 @@ func run(ctx context.Context, t testing.TB, p *engine.Program, function, input s
 }
 
 func TestACommandReadsItsInputAndAnswers(t *testing.T) {
-	p := compile(t, newEngine(t, engine.Options{}), spec(task.ABICommand, guest(t, task.ABICommand)))
+	p := compile(t, newEngine(t, engine.Options{}), task.ABICommand, guest(t, task.ABICommand))
 	big := strings.Repeat("märz ", 10_000)
 	for input, want := range map[string]string{
 		"upper abc":    "ABC",
@@ -138,7 +137,7 @@ func TestACommandReadsItsInputAndAnswers(t *testing.T) {
 }
 
 func TestAHandlerPullsItsInputAndPushesItsOutput(t *testing.T) {
-	p := compile(t, newEngine(t, engine.Options{}), spec(task.ABIPrism, guest(t, task.ABIPrism)))
+	p := compile(t, newEngine(t, engine.Options{}), task.ABIPrism, guest(t, task.ABIPrism))
 	for _, tt := range []struct{ function, input, want string }{
 		{"", "a message longer than a piece", "A MESSAGE LONGER THAN A PIECE1"},
 		{"handle", "", "1"},
@@ -155,8 +154,8 @@ func TestAHandlerPullsItsInputAndPushesItsOutput(t *testing.T) {
 
 func TestEveryEndingIsToldApart(t *testing.T) {
 	e := newEngine(t, engine.Options{})
-	command := compile(t, e, spec(task.ABICommand, guest(t, task.ABICommand)))
-	reactor := compile(t, e, spec(task.ABIPrism, guest(t, task.ABIPrism)))
+	command := compile(t, e, task.ABICommand, guest(t, task.ABICommand))
+	reactor := compile(t, e, task.ABIPrism, guest(t, task.ABIPrism))
 	for _, tt := range []struct {
 		program         *engine.Program
 		function, input string
@@ -201,7 +200,7 @@ func TestEveryEndingIsToldApart(t *testing.T) {
 }
 
 func TestACallerThatLeavesStopsTheGuest(t *testing.T) {
-	p := compile(t, newEngine(t, engine.Options{}), spec(task.ABICommand, guest(t, task.ABICommand)))
+	p := compile(t, newEngine(t, engine.Options{}), task.ABICommand, guest(t, task.ABICommand))
 	for _, input := range []string{"loop", "sleep 1h"} {
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(20*time.Millisecond, cancel)
@@ -222,7 +221,7 @@ var trapping = slices.Concat(
 )
 
 func TestATrapCarriesTheGuestsStack(t *testing.T) {
-	p := compile(t, newEngine(t, engine.Options{}), spec(task.ABICommand, trapping))
+	p := compile(t, newEngine(t, engine.Options{}), task.ABICommand, trapping)
 	_, err := run(t.Context(), t, p, "", "")
 	f, ok := errors.AsType[*task.Fault](err)
 	if !ok || f.Kind != task.KindTrap || f.Message != "the guest trapped: unreachable" {
@@ -235,7 +234,7 @@ func TestATrapCarriesTheGuestsStack(t *testing.T) {
 
 func TestAModuleWhoseStartFailsSaysSo(t *testing.T) {
 	loop := []byte{0, 'a', 's', 'm', 1, 0, 0, 0, 1, 4, 1, 0x60, 0, 0, 3, 2, 1, 0, 8, 1, 0, 10, 9, 1, 7, 0, 3, 0x40, 0x0c, 0, 0x0b, 0x0b}
-	p := compile(t, newEngine(t, engine.Options{StartTimeout: 50 * time.Millisecond}), spec(task.ABICommand, loop))
+	p := compile(t, newEngine(t, engine.Options{StartTimeout: 50 * time.Millisecond}), task.ABICommand, loop)
 	_, err := p.Instantiate(t.Context())
 	if f := task.FaultOf(err); err == nil || f.Kind != task.KindDeadline || !strings.Contains(f.Message, "while it started") {
 		t.Errorf("a start function that loops: %v", err)
@@ -243,9 +242,10 @@ func TestAModuleWhoseStartFailsSaysSo(t *testing.T) {
 }
 
 func TestMemoryPastTheLimitAtTheStartIsRefused(t *testing.T) {
-	s := spec(task.ABICommand, guest(t, task.ABICommand))
-	s.Limits.Memory = 64 << 10
-	_, err := newEngine(t, engine.Options{}).Compile(t.Context(), s)
+	module := guest(t, task.ABICommand)
+	v := version(task.ABICommand, module)
+	v.Limits.Memory = 64 << 10
+	_, err := newEngine(t, engine.Options{}).Compile(t.Context(), v, module)
 	if err == nil || !strings.Contains(err.Error(), "limits.memory is 64KiB") {
 		t.Errorf("got %v", err)
 	}
@@ -256,34 +256,34 @@ func TestCompiledCodeIsKeptPrivateAndUsedAgain(t *testing.T) {
 	if err := os.MkdirAll(dir, 0o755); err != nil { // as somebody else may have left it
 		t.Fatal(err)
 	}
-	s := spec(task.ABICommand, trapping)
-	compile(t, newEngine(t, engine.Options{CacheDir: dir}), s)
+	digest := task.DigestOf(trapping)
+	compile(t, newEngine(t, engine.Options{CacheDir: dir}), task.ABICommand, trapping)
 	info, err := os.Stat(dir)
 	if err != nil || info.Mode().Perm() != 0o700 {
 		t.Errorf("mode %v, %v; want 0700", info.Mode().Perm(), err)
 	}
-	files, _ := filepath.Glob(filepath.Join(dir, s.Digest.Hex(), "*", "*"))
+	files, _ := filepath.Glob(filepath.Join(dir, digest.Hex(), "*", "*"))
 	if len(files) != 1 {
 		t.Fatalf("files %q, want one", files)
 	}
 
 	// With a compiler that always refuses, only the cache can have served.
 	again := newEngine(t, engine.Options{CacheDir: dir, Compiler: []string{"false"}})
-	compile(t, again, s)
+	compile(t, again, task.ABICommand, trapping)
 
-	if err := again.Forget(s.Digest); err != nil {
+	if err := again.Forget(digest); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := again.Compile(t.Context(), s); err == nil {
+	if _, err := again.Compile(t.Context(), version(task.ABICommand, trapping), trapping); err == nil {
 		t.Error("a forgotten module was compiled without the compiler")
 	}
 }
 
 func TestDamagedCodeIsCompiledAgain(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "code")
-	s := spec(task.ABICommand, trapping)
-	compile(t, newEngine(t, engine.Options{CacheDir: dir}), s)
-	files, _ := filepath.Glob(filepath.Join(dir, s.Digest.Hex(), "*", "*"))
+	digest := task.DigestOf(trapping)
+	compile(t, newEngine(t, engine.Options{CacheDir: dir}), task.ABICommand, trapping)
+	files, _ := filepath.Glob(filepath.Join(dir, digest.Hex(), "*", "*"))
 	good, err := os.ReadFile(files[0])
 	if err != nil {
 		t.Fatal(err)
@@ -294,7 +294,7 @@ func TestDamagedCodeIsCompiledAgain(t *testing.T) {
 		if err := os.WriteFile(files[0], damaged, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		p := compile(t, newEngine(t, engine.Options{CacheDir: dir}), s)
+		p := compile(t, newEngine(t, engine.Options{CacheDir: dir}), task.ABICommand, trapping)
 		if _, err := run(t.Context(), t, p, "", ""); task.FaultOf(err).Kind != task.KindTrap {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -311,13 +311,13 @@ func TestTheCompilerCommandsRefusalsAreTold(t *testing.T) {
 	} {
 		dir := t.TempDir()
 		e := newEngine(t, engine.Options{CacheDir: dir, Compiler: []string{"sh", "-c", tt.script, "sh"}, CompileTimeout: 200 * time.Millisecond})
-		s := spec(task.ABICommand, trapping)
-		_, err := e.Compile(t.Context(), s)
+		digest := task.DigestOf(trapping)
+		_, err := e.Compile(t.Context(), version(task.ABICommand, trapping), trapping)
 		f, ok := errors.AsType[*task.Fault](err)
 		if !ok || f.Kind != task.KindInvalid || !strings.Contains(f.Message, tt.want) || len(f.Message) > 5000 {
 			t.Errorf("%s: %.200v, want an invalid fault that says %q", name, err, tt.want)
 		}
-		if _, err := os.Stat(filepath.Join(dir, s.Digest.Hex())); !os.IsNotExist(err) {
+		if _, err := os.Stat(filepath.Join(dir, digest.Hex())); !os.IsNotExist(err) {
 			t.Errorf("%s: a folder was left behind", name)
 		}
 	}
@@ -325,7 +325,7 @@ func TestTheCompilerCommandsRefusalsAreTold(t *testing.T) {
 
 func TestInstancesOfOneProgramRunAtTheSameTime(t *testing.T) {
 	e := newEngine(t, engine.Options{})
-	p := compile(t, e, spec(task.ABIPrism, guest(t, task.ABIPrism)))
+	p := compile(t, e, task.ABIPrism, guest(t, task.ABIPrism))
 	var wg sync.WaitGroup
 	for g := range 8 {
 		wg.Go(func() {

@@ -48,22 +48,22 @@ func (i *Instance) Run(ctx context.Context, in task.Invocation) ([]byte, error) 
 
 // function finds what an invocation of the named handler calls.
 func (i *Instance) function(name string) (api.Function, error) {
-	spec := &i.program.spec
-	if spec.ABI == task.ABICommand {
+	v := &i.program.version
+	if v.ABI == task.ABICommand {
 		if name != "" {
-			return nil, task.Faultf(task.KindNotFound, "%s is a command and has no function %q; call it without one", spec.Ref.Plugin, name)
+			return nil, task.Faultf(task.KindNotFound, "%s is a command and has no function %q; call it without one", v.Ref.Plugin, name)
 		}
 		return i.module.ExportedFunction("_start"), nil
 	}
 	f := i.handler
-	if name != "" && name != spec.Function {
+	if name != "" && name != v.Function {
 		f = i.module.ExportedFunction(name)
 	}
 	if f == nil || !isHandler(f.Definition()) {
 		if name == "" {
-			name = spec.Function
+			name = v.Function
 		}
-		return nil, task.Faultf(task.KindNotFound, "%s has no function %q of type () -> i32", spec.Ref.Plugin, name)
+		return nil, task.Faultf(task.KindNotFound, "%s has no function %q of type () -> i32", v.Ref.Plugin, name)
 	}
 	return f, nil
 }

@@ -15,27 +15,10 @@ import (
 	"github.com/marketprism/prismrt/runtime/wasm"
 )
 
-// Spec is a version of a plugin, as far as running it goes.
-type Spec struct {
-	Ref    task.Ref
-	Digest task.Digest // of Module
-	Module []byte
-	ABI    task.ABI
-
-	// Function is the handler of invocations that name none. A command has none.
-	Function string
-
-	// Config is what the operator granted: config_get of the prism ABI, the
-	// environment of a command.
-	Config map[string]string
-
-	Limits task.Limits
-}
-
 // Program is a compiled version, ready to make instances. It is safe for
 // concurrent use; the caller closes its instances before it closes the Program.
 type Program struct {
-	spec      Spec
+	version   task.Version
 	engine    *Engine
 	cache     wazero.CompilationCache
 	runtime   wazero.Runtime
@@ -44,30 +27,30 @@ type Program struct {
 	hasMemory bool
 }
 
-// Compile makes a Program, from the cache where the module was compiled before.
-// Faults of kind invalid say what is wrong with the module.
-func (e *Engine) Compile(ctx context.Context, spec Spec) (*Program, error) {
-	parsed, err := wasm.Parse(spec.Module)
+// Compile makes a Program of the module with v.Digest, from the cache where it
+// was compiled before. Faults of kind invalid say what is wrong with it.
+func (e *Engine) Compile(ctx context.Context, v task.Version, module []byte) (*Program, error) {
+	parsed, err := wasm.Parse(module)
 	if err != nil {
 		return nil, task.Faultf(task.KindInvalid, "%w", err)
 	}
-	if m := parsed.Memory; m != nil && int64(m.Min)*wasm.PageSize > int64(spec.Limits.Memory) {
+	if m := parsed.Memory; m != nil && int64(m.Min)*wasm.PageSize > int64(v.Limits.Memory) {
 		return nil, task.Faultf(task.KindInvalid, "the module begins with %v of memory and limits.memory is %v; "+
-			"raise the limit in the manifest", task.Bytes(m.Min)*wasm.PageSize, spec.Limits.Memory)
+			"raise the limit in the manifest", task.Bytes(m.Min)*wasm.PageSize, v.Limits.Memory)
 	}
-	if err := e.ensureCompiled(ctx, spec.Digest, spec.Module); err != nil {
+	if err := e.ensureCompiled(ctx, v.Digest, module); err != nil {
 		return nil, err
 	}
-	p, err := e.load(ctx, spec)
+	p, err := e.load(ctx, v, module)
 	if err != nil && strings.HasPrefix(err.Error(), "compilationcache:") {
 		// The file on disk is damaged: it is only a cache.
-		if err := e.Forget(spec.Digest); err != nil {
+		if err := e.Forget(v.Digest); err != nil {
 			return nil, err
 		}
-		if err := e.ensureCompiled(ctx, spec.Digest, spec.Module); err != nil {
+		if err := e.ensureCompiled(ctx, v.Digest, module); err != nil {
 			return nil, err
 		}
-		p, err = e.load(ctx, spec)
+		p, err = e.load(ctx, v, module)
 	}
 	if err != nil {
 		return nil, err
@@ -76,14 +59,14 @@ func (e *Engine) Compile(ctx context.Context, spec Spec) (*Program, error) {
 	return p, nil
 }
 
-func (e *Engine) load(ctx context.Context, spec Spec) (_ *Program, err error) {
-	p := &Program{spec: spec, engine: e}
+func (e *Engine) load(ctx context.Context, v task.Version, module []byte) (_ *Program, err error) {
+	p := &Program{version: v, engine: e}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, p.Close(ctx))
 		}
 	}()
-	dir := e.cacheDir(spec.Digest)
+	dir := e.cacheDir(v.Digest)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("folder for compiled code: %w", err)
 	}
@@ -94,7 +77,7 @@ func (e *Engine) load(ctx context.Context, spec Spec) (_ *Program, err error) {
 	if err := e.instantiateHosts(ctx, p.runtime); err != nil {
 		return nil, err
 	}
-	p.compiled, err = p.runtime.CompileModule(ctx, spec.Module)
+	p.compiled, err = p.runtime.CompileModule(ctx, module)
 	if err != nil {
 		if strings.HasPrefix(err.Error(), "compilationcache:") {
 			return nil, err
@@ -102,8 +85,8 @@ func (e *Engine) load(ctx context.Context, spec Spec) (_ *Program, err error) {
 		return nil, task.Faultf(task.KindInvalid, "the module does not compile: %w", err)
 	}
 	p.config = wazero.NewModuleConfig().WithName("").WithStartFunctions().
-		WithArgs(spec.Ref.Plugin).WithRandSource(rand.Reader).WithSysWalltime().WithSysNanotime()
-	for key, value := range spec.Config {
+		WithArgs(v.Ref.Plugin).WithRandSource(rand.Reader).WithSysWalltime().WithSysNanotime()
+	for key, value := range v.Config {
 		p.config = p.config.WithEnv(key, value)
 	}
 	return p, nil
@@ -138,8 +121,8 @@ func (p *Program) Instantiate(ctx context.Context) (_ *Instance, err error) {
 		}
 	}()
 	if p.hasMemory {
-		if i.memory, err = reserve(int64(p.spec.Limits.Memory)); err != nil {
-			return nil, fmt.Errorf("reserve %v for a guest: %w", p.spec.Limits.Memory, err)
+		if i.memory, err = reserve(int64(p.version.Limits.Memory)); err != nil {
+			return nil, fmt.Errorf("reserve %v for a guest: %w", p.version.Limits.Memory, err)
 		}
 		p.engine.reserved.Add(i.memory.limit)
 		// wazero asks for memory where it cannot be refused, hence before.
@@ -154,7 +137,7 @@ func (p *Program) Instantiate(ctx context.Context) (_ *Instance, err error) {
 	if i.module, err = p.runtime.InstantiateModule(c, p.compiled, config); err != nil {
 		return nil, c.started(err)
 	}
-	if p.spec.ABI == task.ABICommand {
+	if p.version.ABI == task.ABICommand {
 		return i, nil
 	}
 	for _, name := range initialisers {
@@ -165,6 +148,6 @@ func (p *Program) Instantiate(ctx context.Context) (_ *Instance, err error) {
 			break
 		}
 	}
-	i.handler = i.module.ExportedFunction(p.spec.Function)
+	i.handler = i.module.ExportedFunction(p.version.Function)
 	return i, nil
 }

@@ -29,6 +29,25 @@ type Limits struct {
 	Output  Bytes
 }
 
+// Version is a version of a plugin, as far as running it goes.
+type Version struct {
+	Ref    Ref
+	Digest Digest // of the module
+	ABI    ABI
+
+	// Function is the handler of invocations that name none. A command has none.
+	Function string
+
+	// Config is what the operator granted: config_get of the prism ABI, the
+	// environment of a command.
+	Config map[string]string
+
+	Limits Limits
+
+	// Min instances are kept ready and Max bounds those alive at once.
+	Min, Max int
+}
+
 // Invocation is one run of a plugin on one input.
 type Invocation struct {
 	ID        ID
