@@ -1,0 +1,204 @@
+package monitor
+
+import (
+	"cmp"
+	"math"
+	"os"
+	"runtime/metrics"
+	"slices"
+	"time"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+	"github.com/prometheus/procfs"
+
+	"github.com/marketprism/prismrt/runtime/task"
+)
+
+// Stats is the state of the server at a moment, the body of /v1/stats. The four
+// layers first, then a row a version that was called since the start.
+type Stats struct {
+	Time        time.Time   `json:"time"`
+	UptimeMS    int64       `json:"uptime_ms"`
+	Memory      Memory      `json:"memory"`
+	Objects     Objects     `json:"objects"`
+	Connections Connections `json:"connections"`
+	Async       Async       `json:"async"`
+	Plugins     []Plugin    `json:"plugins"`
+}
+
+// Memory is where the bytes are.
+type Memory struct {
+	ResidentBytes      int64   `json:"resident_bytes"` // of the process; 0 where the system does not tell
+	HeapBytes          int64   `json:"heap_bytes"`     // live and dead objects of Go
+	HeapGoalBytes      int64   `json:"heap_goal_bytes"`
+	GCCycles           int64   `json:"gc_cycles"`
+	GCPauseP99MS       float64 `json:"gc_pause_p99_ms"` // since the start
+	GuestReservedBytes int64   `json:"guest_reserved_bytes"`
+}
+
+// Objects is what lives.
+type Objects struct {
+	HeapObjects int64 `json:"heap_objects"`
+	Instances   int64 `json:"instances"`
+}
+
+// Connections are those of callers.
+type Connections struct {
+	Open   int64 `json:"open"`
+	Active int64 `json:"active"` // a request is being served
+}
+
+// Async is who runs and who waits.
+type Async struct {
+	Goroutines         int64     `json:"goroutines"`
+	GOMAXPROCS         int64     `json:"gomaxprocs"`
+	RunQueueLatencyP99 float64   `json:"run_queue_latency_p99_ms"` // since the start
+	Pools              []PoolRow `json:"pools"`
+}
+
+// PoolRow is the pool of one version.
+type PoolRow struct {
+	Namespace   string  `json:"namespace"`
+	Plugin      string  `json:"plugin"`
+	Version     int     `json:"version"`
+	Ready       int     `json:"ready"`
+	Building    int     `json:"building"`
+	Lent        int     `json:"lent"`
+	Waiting     int     `json:"waiting"`
+	Max         int     `json:"max"`
+	Births      int64   `json:"births"`
+	BirthMeanMS float64 `json:"birth_mean_ms"` // failed ones included
+}
+
+// Plugin is what became of one version's invocations. Times are of all of them
+// since the start, good to 1%.
+type Plugin struct {
+	Namespace   string              `json:"namespace"`
+	Plugin      string              `json:"plugin"`
+	Version     int                 `json:"version"`
+	Calls       int64               `json:"calls"`
+	Faults      map[task.Kind]int64 `json:"faults"`
+	InputBytes  int64               `json:"input_bytes"`
+	OutputBytes int64               `json:"output_bytes"`
+	Total       Times               `json:"total"`
+	Pool        Times               `json:"pool"`
+	Run         Times               `json:"run"`
+}
+
+// Times are a distribution, in milliseconds.
+type Times struct {
+	P50MS float64 `json:"p50_ms"`
+	P99MS float64 `json:"p99_ms"`
+	MaxMS float64 `json:"max_ms"`
+}
+
+// Stats reads everything off.
+func (m *Monitor) Stats() Stats {
+	s := Stats{Time: time.Now().UTC(), UptimeMS: time.Since(m.begun).Milliseconds()}
+	readGo(&s)
+	if proc, err := procfs.NewProc(os.Getpid()); err == nil {
+		if stat, err := proc.Stat(); err == nil {
+			s.Memory.ResidentBytes = int64(stat.ResidentMemory())
+		}
+	}
+	guests := m.guests()
+	s.Memory.GuestReservedBytes, s.Objects.Instances = guests.ReservedBytes, guests.Instances
+	s.Connections = Connections{Open: m.connections.open.Load(), Active: m.connections.active.Load()}
+	s.Async.Pools = []PoolRow{}
+	for _, p := range m.pools() {
+		row := PoolRow{
+			Namespace: p.Ref.Namespace, Plugin: p.Ref.Plugin, Version: p.Ref.Version,
+			Ready: p.Ready, Building: p.Building, Lent: p.Lent, Waiting: p.Waiting, Max: p.Max, Births: p.Births,
+		}
+		if n := p.Births + p.FailedBirths; n > 0 {
+			row.BirthMeanMS = milliseconds(p.BirthTime) / float64(n)
+		}
+		s.Async.Pools = append(s.Async.Pools, row)
+	}
+	s.Plugins = m.plugins()
+	return s
+}
+
+func (m *Monitor) plugins() []Plugin {
+	m.mu.Lock()
+	rows := make(map[task.Ref]*Row, len(m.rows))
+	for ref, row := range m.rows {
+		rows[ref] = row
+	}
+	m.mu.Unlock()
+
+	plugins := make([]Plugin, 0, len(rows))
+	for ref, row := range rows {
+		plugins = append(plugins, row.plugin(ref))
+	}
+	slices.SortFunc(plugins, func(a, b Plugin) int {
+		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Plugin, b.Plugin), cmp.Compare(a.Version, b.Version))
+	})
+	return plugins
+}
+
+func (r *Row) plugin(ref task.Ref) Plugin {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	faults := make(map[task.Kind]int64, len(r.faults))
+	for kind, n := range r.faults {
+		faults[kind] = n
+	}
+	return Plugin{
+		Namespace: ref.Namespace, Plugin: ref.Plugin, Version: ref.Version,
+		Calls: r.calls, Faults: faults, InputBytes: r.in, OutputBytes: r.out,
+		Total: times(r.total), Pool: times(r.pool), Run: times(r.run),
+	}
+}
+
+func times(h *hdrhistogram.Histogram) Times {
+	ms := func(us int64) float64 { return float64(us) / 1000 }
+	return Times{P50MS: ms(h.ValueAtQuantile(50)), P99MS: ms(h.ValueAtQuantile(99)), MaxMS: ms(h.Max())}
+}
+
+// readGo fills in what the Go runtime tells (package runtime/metrics).
+func readGo(s *Stats) {
+	samples := []metrics.Sample{
+		{Name: "/memory/classes/heap/objects:bytes"},
+		{Name: "/gc/heap/goal:bytes"},
+		{Name: "/gc/cycles/total:gc-cycles"},
+		{Name: "/gc/heap/objects:objects"},
+		{Name: "/sched/goroutines:goroutines"},
+		{Name: "/sched/gomaxprocs:threads"},
+		{Name: "/sched/pauses/total/gc:seconds"},
+		{Name: "/sched/latencies:seconds"},
+	}
+	metrics.Read(samples)
+	for i, to := range []*int64{
+		&s.Memory.HeapBytes, &s.Memory.HeapGoalBytes, &s.Memory.GCCycles,
+		&s.Objects.HeapObjects, &s.Async.Goroutines, &s.Async.GOMAXPROCS,
+	} {
+		*to = int64(samples[i].Value.Uint64())
+	}
+	s.Memory.GCPauseP99MS = quantile(samples[6].Value.Float64Histogram(), 0.99) * 1000
+	s.Async.RunQueueLatencyP99 = quantile(samples[7].Value.Float64Histogram(), 0.99) * 1000
+}
+
+// quantile returns the upper end of the bucket the q-quantile lies in, 0 for an
+// empty histogram.
+func quantile(h *metrics.Float64Histogram, q float64) float64 {
+	var total uint64
+	for _, n := range h.Counts {
+		total += n
+	}
+	if total == 0 {
+		return 0
+	}
+	rank, seen := uint64(math.Ceil(q*float64(total))), uint64(0)
+	for i, n := range h.Counts {
+		if seen += n; seen >= rank {
+			if end := h.Buckets[i+1]; !math.IsInf(end, 1) {
+				return end
+			}
+			return h.Buckets[i]
+		}
+	}
+	return 0
+}
+
+func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
