@@ -14,7 +14,7 @@ import (
 // Row counts and times the invocations of one version. It is safe for
 // concurrent use.
 type Row struct {
-	outcomes          *prometheus.CounterVec // by outcome
+	outcomes          map[task.Kind]prometheus.Counter // "" for ok
 	seconds           prometheus.Observer
 	poolSeconds       prometheus.Counter
 	runSeconds        prometheus.Counter
@@ -43,8 +43,14 @@ func newHistogram() *hdrhistogram.Histogram {
 
 func newRow(ref task.Ref, m *series) *Row {
 	labels := versionLabels(ref)
+	// All of them from the start: a rate over a counter that was not there yet
+	// misses its first step.
+	outcomes := map[task.Kind]prometheus.Counter{"": m.invocations.MustCurryWith(labels).WithLabelValues("ok")}
+	for _, kind := range task.Kinds {
+		outcomes[kind] = m.invocations.MustCurryWith(labels).WithLabelValues(string(kind))
+	}
 	return &Row{
-		outcomes:    m.invocations.MustCurryWith(labels),
+		outcomes:    outcomes,
 		seconds:     m.seconds.With(labels),
 		poolSeconds: m.phases.MustCurryWith(labels).WithLabelValues("pool"),
 		runSeconds:  m.phases.MustCurryWith(labels).WithLabelValues("run"),
@@ -57,11 +63,7 @@ func newRow(ref task.Ref, m *series) *Row {
 
 // Observe counts an invocation.
 func (r *Row) Observe(o Observation) {
-	outcome := string(o.Kind)
-	if outcome == "" {
-		outcome = "ok"
-	}
-	r.outcomes.WithLabelValues(outcome).Inc()
+	r.outcomes[o.Kind].Inc()
 	r.seconds.Observe(o.Total.Seconds())
 	r.poolSeconds.Add(o.Timing.Pool.Seconds())
 	r.runSeconds.Add(o.Timing.Run.Seconds())

@@ -87,7 +87,8 @@ func (p *Pool[T]) Warm() {
 }
 
 // Acquire lends an instance: a ready one, or the next to be built, in order of
-// arrival. The borrower ends the loan with Discard.
+// arrival. The borrower ends the loan once: with Discard, or with
+// Return when it did not use the instance.
 //
 // It returns ErrFull at once when too many wait, ErrClosed once Close has begun,
 // the context's cause when the wait was given up (what was being built for it
@@ -126,7 +127,7 @@ func (p *Pool[T]) Acquire(ctx context.Context) (*Loan[T], error) {
 	loan := w.loan
 	p.mu.Unlock()
 	if loan != nil { // served in the same moment
-		loan.giveBack()
+		loan.Return()
 	}
 	return nil, context.Cause(ctx)
 }
@@ -268,8 +269,8 @@ func (l *Loan[T]) Discard() {
 	p.settleLocked()
 }
 
-// giveBack ends a loan whose instance was never touched.
-func (l *Loan[T]) giveBack() {
+// Return ends the loan of an instance that was not used: the next borrower gets it.
+func (l *Loan[T]) Return() {
 	p := l.pool
 	p.mu.Lock()
 	defer p.mu.Unlock()

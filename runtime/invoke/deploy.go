@@ -1,0 +1,192 @@
+package invoke
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"github.com/marketprism/prismrt/runtime/engine"
+	"github.com/marketprism/prismrt/runtime/monitor"
+	"github.com/marketprism/prismrt/runtime/pool"
+	"github.com/marketprism/prismrt/runtime/task"
+)
+
+// Load compiles a version and starts an instance of it, so that what cannot run
+// is known before anybody calls it. Calls reach it after Route. Loading what is
+// loaded does nothing.
+func (i *Invoker) Load(ctx context.Context, v task.Version, module []byte) error {
+	i.mu.RLock()
+	_, there := i.loaded[v.Ref]
+	i.mu.RUnlock()
+	if there {
+		return nil
+	}
+	program, err := i.options.Engine.Compile(ctx, v, module)
+	if err != nil {
+		return err
+	}
+	d := &deployment{version: v, program: program, row: i.options.Monitor.Row(v.Ref)}
+	d.pool = pool.New(
+		pool.Options{Min: v.Min, Max: v.Max, Waiting: i.options.Waiting},
+		program.Instantiate,
+		func(instance *engine.Instance) {
+			if err := instance.Close(context.Background()); err != nil {
+				i.options.Log.Warn("close an instance", slog.Any("version", v.Ref), slog.Any("error", err))
+			}
+		})
+	first, err := d.pool.Acquire(ctx)
+	if err != nil {
+		return errors.Join(err, d.close(context.WithoutCancel(ctx)))
+	}
+	first.Return()
+	d.pool.Warm()
+
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.loaded[v.Ref] = d
+	return nil
+}
+
+// Expect makes calls of a plugin wait for Route or Fail instead of being told
+// that there is none.
+func (i *Invoker) Expect(namespace, plugin string) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.routes[name{namespace, plugin}] = &route{settled: make(chan struct{})}
+}
+
+// Route sends the calls of a plugin to a version that was loaded. The one that
+// answered before finishes the calls it has and is then unloaded.
+func (i *Invoker) Route(ref task.Ref) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	d := i.loaded[ref]
+	if d == nil {
+		panic(fmt.Sprintf("invoke: %v is routed to and not loaded", ref))
+	}
+	i.settleLocked(nameOf(ref), d, nil)
+}
+
+// Fail makes calls of a plugin answer that it is unavailable, until Route.
+func (i *Invoker) Fail(namespace, plugin string, err error) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.settleLocked(name{namespace, plugin}, nil,
+		task.Faultf(task.KindUnavailable, "%s cannot be loaded: %s", plugin, task.FaultOf(err).Message).CausedBy(err))
+}
+
+// Unroute makes calls of a plugin answer that there is none, and drops its
+// counters.
+func (i *Invoker) Unroute(namespace, plugin string) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	n := name{namespace, plugin}
+	i.settleLocked(n, nil, noPlugin(plugin))
+	delete(i.routes, n)
+	i.options.Monitor.Forget(namespace, plugin)
+}
+
+// settleLocked points a name somewhere, waking those who wait for it, and
+// retires what it pointed to before.
+func (i *Invoker) settleLocked(n name, to *deployment, err error) {
+	r := i.routes[n]
+	if r == nil || isClosed(r.settled) {
+		if r != nil && r.to != nil && r.to != to {
+			i.retireLocked(r.to)
+		}
+		r = &route{settled: make(chan struct{})}
+		i.routes[n] = r
+	}
+	r.to, r.err = to, err
+	close(r.settled)
+}
+
+// Unload ends a version that nothing is routed to. It does nothing where the
+// version is not loaded or still answers.
+func (i *Invoker) Unload(ref task.Ref) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	d := i.loaded[ref]
+	if r := i.routes[nameOf(ref)]; d != nil && (r == nil || r.to != d) {
+		i.retireLocked(d)
+	}
+}
+
+// retireLocked lets a deployment finish its calls, and closes it.
+func (i *Invoker) retireLocked(d *deployment) {
+	delete(i.loaded, d.version.Ref)
+	i.retiring.Go(func() {
+		if err := d.close(context.Background()); err != nil {
+			i.options.Log.Warn("unload a version", slog.Any("version", d.version.Ref), slog.Any("error", err))
+		}
+	})
+}
+
+// close waits for the last loan until ctx ends, then frees the code. What is
+// still lent when it does keeps the code alive.
+func (d *deployment) close(ctx context.Context) error {
+	if err := d.pool.Close(ctx); err != nil {
+		return err
+	}
+	return d.program.Close(ctx)
+}
+
+func isClosed(ch chan struct{}) bool {
+	select {
+	case <-ch:
+		return true
+	default:
+		return false
+	}
+}
+
+// State says how a plugin stands: ready, loading, failed (with the reason), or
+// "" when nothing is routed.
+func (i *Invoker) State(namespace, plugin string) (state, reason string) {
+	i.mu.RLock()
+	defer i.mu.RUnlock()
+	r := i.routes[name{namespace, plugin}]
+	switch {
+	case r == nil:
+		return "", ""
+	case !isClosed(r.settled):
+		return "loading", ""
+	case r.err != nil:
+		return "failed", task.FaultOf(r.err).Message
+	}
+	return "ready", ""
+}
+
+// Pools tells of every loaded version's instances.
+func (i *Invoker) Pools() []monitor.Pool {
+	i.mu.RLock()
+	defer i.mu.RUnlock()
+	pools := make([]monitor.Pool, 0, len(i.loaded))
+	for ref, d := range i.loaded {
+		s := d.pool.Stats()
+		pools = append(pools, monitor.Pool{
+			Ref: ref, Ready: s.Ready, Building: s.Building, Lent: s.Lent, Waiting: s.Waiting, Max: s.Max,
+			Births: s.Births.Built, FailedBirths: s.Births.Failed, BirthTime: s.Births.Time,
+		})
+	}
+	return pools
+}
+
+// Close unloads everything, giving calls in flight until ctx ends.
+func (i *Invoker) Close(ctx context.Context) error {
+	i.mu.Lock()
+	clear(i.routes)
+	for _, d := range i.loaded {
+		i.retireLocked(d)
+	}
+	i.mu.Unlock()
+	done := make(chan struct{})
+	go func() { i.retiring.Wait(); close(done) }()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}

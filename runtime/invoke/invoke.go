@@ -1,0 +1,186 @@
+// Package invoke takes a call from its name to its outcome: it finds the version
+// that answers, borrows an instance, runs the guest and tells the monitor.
+package invoke
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/marketprism/prismrt/runtime/engine"
+	"github.com/marketprism/prismrt/runtime/monitor"
+	"github.com/marketprism/prismrt/runtime/pool"
+	"github.com/marketprism/prismrt/runtime/task"
+)
+
+// loadPatience is how long a call waits for a plugin that is being loaded after
+// a restart. Its own timeout may be shorter.
+const loadPatience = 5 * time.Second
+
+// Options are what the Invoker works with.
+type Options struct {
+	Engine  *engine.Engine
+	Monitor *monitor.Monitor
+
+	// Waiting bounds the calls in line for an instance of one version.
+	Waiting int
+
+	// Log gets what goes wrong when nobody waits for an answer.
+	Log *slog.Logger
+}
+
+// Invoker runs plugins. It is safe for concurrent use.
+type Invoker struct {
+	options Options
+
+	mu     sync.RWMutex
+	loaded map[task.Ref]*deployment // ready to be routed to
+	routes map[name]*route
+
+	retiring sync.WaitGroup // deployments that finish their last calls
+}
+
+// name is where a call goes before its version is known.
+type name struct{ namespace, plugin string }
+
+func nameOf(ref task.Ref) name { return name{ref.Namespace, ref.Plugin} }
+
+// route is what a name leads to. Once settled it does not change.
+type route struct {
+	settled chan struct{} // closed once one of the others is set
+	to      *deployment
+	err     error
+}
+
+// New makes an Invoker without plugins.
+func New(o Options) *Invoker {
+	return &Invoker{options: o, loaded: make(map[task.Ref]*deployment), routes: make(map[name]*route)}
+}
+
+// Limits returns what bounds an invocation of the plugin now. Faults: not_found,
+// unavailable.
+func (i *Invoker) Limits(ctx context.Context, namespace, plugin string) (task.Limits, error) {
+	d, err := i.resolve(ctx, name{namespace, plugin})
+	if err != nil {
+		return task.Limits{}, err
+	}
+	return d.version.Limits, nil
+}
+
+// Invoke runs a plugin once. The error, if any, is or leads to a *task.Fault;
+// the Result says also then which version it was and where the time went.
+func (i *Invoker) Invoke(ctx context.Context, in task.Invocation) (task.Result, error) {
+	begun := time.Now()
+	for {
+		d, err := i.resolve(ctx, name{in.Namespace, in.Plugin})
+		if err != nil {
+			return task.Result{}, err
+		}
+		result, loan, err := d.invoke(ctx, in, begun)
+		if errors.Is(err, pool.ErrClosed) && ctx.Err() == nil {
+			// The version was replaced between resolving and borrowing: its
+			// successor answers. When it was removed, resolve says so.
+			continue
+		}
+		d.row.Observe(monitor.Observation{
+			Kind: kindOf(err), In: len(in.Input), Out: len(result.Output), Timing: result.Timing, Total: time.Since(begun),
+		})
+		if loan != nil {
+			go loan.Discard() // the caller need not wait while the instance is taken down
+		}
+		return result, err
+	}
+}
+
+func kindOf(err error) task.Kind {
+	if err == nil {
+		return ""
+	}
+	return task.FaultOf(err).Kind
+}
+
+// resolve finds the version that answers, waiting for one that is being loaded.
+func (i *Invoker) resolve(ctx context.Context, n name) (*deployment, error) {
+	i.mu.RLock()
+	r := i.routes[n]
+	i.mu.RUnlock()
+	if r == nil {
+		return nil, noPlugin(n.plugin)
+	}
+	select {
+	case <-r.settled:
+		return r.to, r.err
+	default:
+	}
+	patience := time.NewTimer(loadPatience)
+	defer patience.Stop()
+	select {
+	case <-r.settled:
+		return r.to, r.err
+	case <-patience.C:
+		return nil, task.Faultf(task.KindUnavailable, "%s is still being loaded; try again in a moment", n.plugin)
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}
+
+func noPlugin(plugin string) *task.Fault {
+	return task.Faultf(task.KindNotFound, "there is no plugin %q, or it has no live version", plugin)
+}
+
+// deployment is a version that can be called.
+type deployment struct {
+	version task.Version
+	program *engine.Program
+	pool    *pool.Pool[*engine.Instance]
+	row     *monitor.Row
+}
+
+// invoke serves one call and leaves ending the loan, if it came to one, to the
+// caller. It returns pool.ErrClosed, and has not run anything, when the
+// deployment was retired.
+func (d *deployment) invoke(ctx context.Context, in task.Invocation, begun time.Time) (task.Result, *pool.Loan[*engine.Instance], error) {
+	result := task.Result{Ref: d.version.Ref, Digest: d.version.Digest}
+	limits := d.version.Limits
+	if len(in.Input) > int(limits.Input) {
+		return result, nil, task.Faultf(task.KindTooLarge, "the input is %v and limits.input is %v; raise the limit in the manifest, or send less",
+			task.Bytes(len(in.Input)), limits.Input)
+	}
+	timeout := time.Duration(limits.Timeout)
+	if in.Timeout > 0 {
+		timeout = min(timeout, in.Timeout)
+	}
+	ctx, cancel := context.WithDeadline(ctx, begun.Add(timeout))
+	defer cancel()
+
+	waiting := time.Now()
+	loan, err := d.pool.Acquire(ctx)
+	result.Timing.Pool = time.Since(waiting)
+	if err != nil {
+		return result, nil, d.explain(err, timeout)
+	}
+	running := time.Now()
+	result.Output, err = loan.Instance.Run(ctx, in)
+	result.Timing.Run = time.Since(running)
+	if f := task.FaultOf(err); f != nil && f.Kind == task.KindDeadline {
+		f.Message = fmt.Sprintf("the guest was still running when its deadline of %v passed", timeout)
+		return result, loan, f
+	}
+	return result, loan, err
+}
+
+// explain gives words to what Acquire came back with.
+func (d *deployment) explain(err error, timeout time.Duration) error {
+	switch {
+	case errors.Is(err, pool.ErrClosed):
+		return err
+	case errors.Is(err, pool.ErrFull):
+		return task.Faultf(task.KindBusy, "too many calls wait for %s; try again later", d.version.Ref.Plugin).CausedBy(err)
+	case errors.Is(err, context.DeadlineExceeded):
+		return task.Faultf(task.KindDeadline, "the deadline of %v passed while the call waited for an instance of %s", timeout, d.version.Ref.Plugin).CausedBy(err)
+	}
+	return err
+}
