@@ -20,6 +20,7 @@ type Version struct {
 	Bytes     int64 // of the module
 	ABI       task.ABI
 	Manifest  []byte // as canonical JSON, the way it was uploaded
+	Facts     []byte // what was found in the module, as JSON
 	CreatedAt time.Time
 }
 

@@ -3,7 +3,10 @@
 // "Binary Format".
 package wasm
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // PageSize is the unit linear memory is counted in, in bytes.
 const PageSize = 65_536
@@ -136,4 +139,9 @@ func (m *Module) Handlers() []string {
 		}
 	}
 	return names
+}
+
+// Equal tells whether both signatures are the same.
+func (t FuncType) Equal(other FuncType) bool {
+	return slices.Equal(t.Params, other.Params) && slices.Equal(t.Results, other.Results)
 }

@@ -16,7 +16,8 @@ CREATE TABLE versions (
   digest     TEXT    NOT NULL, -- of the module, which is a file beside the database
   bytes      INTEGER NOT NULL,
   abi        TEXT    NOT NULL,
-  manifest   TEXT    NOT NULL, -- JSON
+  manifest   TEXT    NOT NULL, -- JSON, as uploaded
+  facts      TEXT    NOT NULL, -- JSON, found in the module
   created_us INTEGER NOT NULL,
   PRIMARY KEY (namespace, name, number),
   FOREIGN KEY (namespace, name) REFERENCES plugins ON DELETE CASCADE

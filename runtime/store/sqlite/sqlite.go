@@ -93,7 +93,7 @@ func (db *DB) transact(ctx context.Context, f func(*sql.Tx) error) error {
 // Plugins implements store.Catalogue.
 func (db *DB) Plugins(ctx context.Context) ([]store.Plugin, error) {
 	rows, err := db.sql.QueryContext(ctx, `
-		SELECT p.namespace, p.name, p.live, p.created_us, p.updated_us, v.number, v.digest, v.bytes, v.abi, v.manifest, v.created_us
+		SELECT p.namespace, p.name, p.live, p.created_us, p.updated_us, v.number, v.digest, v.bytes, v.abi, v.manifest, v.facts, v.created_us
 		FROM plugins p JOIN versions v USING (namespace, name)
 		ORDER BY p.namespace, p.name, v.number`)
 	if err != nil {
@@ -106,7 +106,7 @@ func (db *DB) Plugins(ctx context.Context) ([]store.Plugin, error) {
 		var v store.Version
 		var created, updated, uploaded int64
 		if err := rows.Scan(&p.Namespace, &p.Name, &p.Live, &created, &updated,
-			&v.Ref.Version, &v.Digest, &v.Bytes, &v.ABI, &v.Manifest, &uploaded); err != nil {
+			&v.Ref.Version, &v.Digest, &v.Bytes, &v.ABI, &v.Manifest, &v.Facts, &uploaded); err != nil {
 			return nil, fmt.Errorf("read plugins: %w", err)
 		}
 		v.Ref.Namespace, v.Ref.Plugin = p.Namespace, p.Name
@@ -131,8 +131,8 @@ func (db *DB) Add(ctx context.Context, v store.Version, live bool) error {
 			return err
 		}
 		if _, err := tx.ExecContext(ctx, `
-			INSERT INTO versions (namespace, name, number, digest, bytes, abi, manifest, created_us) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
-			v.Ref.Namespace, v.Ref.Plugin, v.Ref.Version, v.Digest, v.Bytes, v.ABI, string(v.Manifest), at); err != nil {
+			INSERT INTO versions (namespace, name, number, digest, bytes, abi, manifest, facts, created_us) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+			v.Ref.Namespace, v.Ref.Plugin, v.Ref.Version, v.Digest, v.Bytes, v.ABI, string(v.Manifest), string(v.Facts), at); err != nil {
 			return err
 		}
 		if !live {

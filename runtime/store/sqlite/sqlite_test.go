@@ -32,6 +32,7 @@ func version(name string, number int) store.Version {
 		Bytes:     42,
 		ABI:       task.ABIPrism,
 		Manifest:  []byte(`{"limits":{"memory":"1MiB"}}`),
+		Facts:     []byte(`{"functions":["handle"]}`),
 		CreatedAt: time.Date(2026, 11, 23, 20, 0, number, 123_000, time.UTC),
 	}
 }

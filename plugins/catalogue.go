@@ -1,0 +1,336 @@
+// Package plugins is the catalogue: names, their versions, and which of them
+// answers. It takes an upload from its bytes to a version that can be called.
+package plugins
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"regexp"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/marketprism/prismrt/runtime/store"
+	"github.com/marketprism/prismrt/runtime/store/blob"
+	"github.com/marketprism/prismrt/runtime/task"
+)
+
+// Runner makes versions callable.
+type Runner interface {
+	// Load compiles a version and starts an instance of it. Calls do not reach
+	// it yet.
+	Load(ctx context.Context, v task.Version, module []byte) error
+
+	// Route sends a plugin's calls to a version that was loaded, and lets the one
+	// before finish.
+	Route(ref task.Ref)
+
+	// Unload ends a loaded version that no calls go to.
+	Unload(ref task.Ref)
+
+	// Expect makes calls wait for a plugin that is being loaded, until Route, or
+	// Fail says that it cannot be.
+	Expect(namespace, plugin string)
+	Fail(namespace, plugin string, err error)
+
+	// Unroute makes calls of a plugin answer that there is none.
+	Unroute(namespace, plugin string)
+}
+
+// Code is compiled code on disk.
+type Code interface {
+	// Forget removes what a module was compiled to.
+	Forget(task.Digest) error
+}
+
+// Options are what the catalogue works with.
+type Options struct {
+	Store    store.Catalogue
+	Modules  *blob.Dir
+	Runner   Runner
+	Hosts    Hosts
+	Code     Code
+	Defaults Defaults
+	Log      *slog.Logger
+}
+
+// Plugin is a name and its versions.
+type Plugin struct {
+	Namespace string
+	Name      string
+	Live      int // the version that answers; 0: none yet
+	CreatedAt time.Time
+	UpdatedAt time.Time
+	Versions  []Version // oldest first
+}
+
+// Version is a version with what follows from its module and manifest.
+type Version struct {
+	store.Version
+	Facts Facts
+	Run   task.Version // how it runs; its defaults are those of now
+}
+
+// Facts are what was found in a module, kept so that it need not be read again.
+type Facts struct {
+	Function  string   `json:"function,omitempty"`  // the default handler
+	Functions []string `json:"functions,omitempty"` // every handler
+	Imports   []string `json:"imports,omitempty"`   // "module.name"
+	Exports   []string `json:"exports,omitempty"`
+}
+
+// Catalogue is safe for concurrent use.
+type Catalogue struct {
+	options Options
+	uploads keyedLock // one change at a time to each plugin
+
+	commit sync.Mutex // held while modules and records change together
+
+	mu      sync.RWMutex
+	plugins map[key]Plugin // as committed; values are never changed in place
+}
+
+type key struct{ namespace, name string }
+
+// Open reads what is stored and removes modules that a crash left without a
+// record. Nothing is loaded before Load.
+func Open(ctx context.Context, o Options) (*Catalogue, error) {
+	c := &Catalogue{options: o, plugins: make(map[key]Plugin)}
+	stored, err := o.Store.Plugins(ctx)
+	if err != nil {
+		return nil, err
+	}
+	known := make(map[task.Digest]bool)
+	for _, s := range stored {
+		p := Plugin{Namespace: s.Namespace, Name: s.Name, Live: s.Live, CreatedAt: s.CreatedAt, UpdatedAt: s.UpdatedAt}
+		for _, v := range s.Versions {
+			known[v.Digest] = true
+			p.Versions = append(p.Versions, c.derive(v))
+		}
+		c.plugins[key{s.Namespace, s.Name}] = p
+	}
+	if err := o.Modules.Sweep(func(d task.Digest) bool { return known[d] }); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// derive fills in what follows from a stored version. What does not follow any
+// more, since the server's bounds were lowered, is left at the server's
+// defaults and noted.
+func (c *Catalogue) derive(v store.Version) Version {
+	out := Version{Version: v, Run: task.Version{Ref: v.Ref, Digest: v.Digest, ABI: v.ABI}}
+	m, err := ParseJSON(v.Manifest)
+	if err == nil {
+		err = m.apply(c.options.Defaults, &out.Run)
+	}
+	if err == nil {
+		err = json.Unmarshal(v.Facts, &out.Facts)
+	}
+	out.Run.Function = out.Facts.Function
+	if err != nil {
+		c.options.Log.Warn("a stored manifest is not allowed any more", slog.Any("version", v.Ref), slog.Any("error", err))
+	}
+	return out
+}
+
+// Load makes every live version callable, a few at a time, and returns when all
+// are or cannot be. Until then their calls wait. What cannot be loaded answers
+// why, and is logged.
+func (c *Catalogue) Load(ctx context.Context, atOnce int) {
+	var live []task.Ref
+	for _, p := range c.all() {
+		if p.Live != 0 {
+			live = append(live, task.Ref{Namespace: p.Namespace, Plugin: p.Name, Version: p.Live})
+			c.options.Runner.Expect(p.Namespace, p.Name)
+		}
+	}
+	var wg sync.WaitGroup
+	places := make(chan struct{}, atOnce)
+	for _, ref := range live {
+		places <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-places }()
+			c.loadLive(ctx, ref)
+		})
+	}
+	wg.Wait()
+}
+
+func (c *Catalogue) loadLive(ctx context.Context, ref task.Ref) {
+	unlock, err := c.uploads.lock(ctx, key{ref.Namespace, ref.Plugin})
+	if err != nil {
+		return
+	}
+	defer unlock()
+	p, err := c.Plugin(ref.Namespace, ref.Plugin)
+	if err != nil || p.Live != ref.Version {
+		return // an upload came first
+	}
+	if _, err := c.load(ctx, p, ref.Version); err != nil {
+		c.options.Log.Error("a plugin cannot be loaded", slog.Any("version", ref), slog.Any("error", err))
+		c.options.Runner.Fail(ref.Namespace, ref.Plugin, err)
+		return
+	}
+	c.options.Runner.Route(ref)
+}
+
+// load makes a stored version callable.
+func (c *Catalogue) load(ctx context.Context, p Plugin, number int) (Version, error) {
+	v, err := p.Version(number)
+	if err != nil {
+		return Version{}, err
+	}
+	module, err := c.options.Modules.Get(v.Digest)
+	if err != nil {
+		return Version{}, err
+	}
+	return v, c.options.Runner.Load(ctx, v.Run, module)
+}
+
+// Plugins returns the plugins of a namespace, sorted by name.
+func (c *Catalogue) Plugins(namespace string) []Plugin {
+	return slices.DeleteFunc(c.all(), func(p Plugin) bool { return p.Namespace != namespace })
+}
+
+func (c *Catalogue) all() []Plugin {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return slices.SortedFunc(maps.Values(c.plugins), func(a, b Plugin) int {
+		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
+	})
+}
+
+// Plugin returns one plugin, or a not_found fault.
+func (c *Catalogue) Plugin(namespace, name string) (Plugin, error) {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	p, ok := c.plugins[key{namespace, name}]
+	if !ok {
+		return Plugin{}, task.Faultf(task.KindNotFound, "there is no plugin %q", name)
+	}
+	return p, nil
+}
+
+// Version returns one version, or a not_found fault.
+func (p Plugin) Version(number int) (Version, error) {
+	for _, v := range p.Versions {
+		if v.Ref.Version == number {
+			return v, nil
+		}
+	}
+	return Version{}, task.Faultf(task.KindNotFound, "%s has no version %d; it has 1 to %d", p.Name, number, len(p.Versions))
+}
+
+// Module returns the bytes of a version as they were uploaded.
+func (c *Catalogue) Module(namespace, name string, number int) ([]byte, Version, error) {
+	p, err := c.Plugin(namespace, name)
+	if err != nil {
+		return nil, Version{}, err
+	}
+	v, err := p.Version(number)
+	if err != nil {
+		return nil, Version{}, err
+	}
+	module, err := c.options.Modules.Get(v.Digest)
+	return module, v, err
+}
+
+// SetLive makes a version answer, loading it first: when it cannot be loaded the
+// one before goes on.
+func (c *Catalogue) SetLive(ctx context.Context, ref task.Ref) (Plugin, error) {
+	unlock, err := c.uploads.lock(ctx, key{ref.Namespace, ref.Plugin})
+	if err != nil {
+		return Plugin{}, err
+	}
+	defer unlock()
+	p, err := c.Plugin(ref.Namespace, ref.Plugin)
+	if err != nil {
+		return Plugin{}, err
+	}
+	return c.setLive(ctx, p, ref.Version)
+}
+
+// setLive does SetLive's work for a plugin whose lock is held.
+func (c *Catalogue) setLive(ctx context.Context, p Plugin, number int) (Plugin, error) {
+	v, err := c.load(ctx, p, number)
+	if err != nil {
+		return Plugin{}, err
+	}
+	at := now()
+	if err := c.options.Store.SetLive(context.WithoutCancel(ctx), v.Ref, at); err != nil {
+		c.options.Runner.Unload(v.Ref)
+		return Plugin{}, err
+	}
+	p.Live, p.UpdatedAt = number, at
+	c.put(p)
+	c.options.Runner.Route(v.Ref)
+	return p, nil
+}
+
+// Delete stops and forgets a plugin. Calls that are running finish.
+func (c *Catalogue) Delete(ctx context.Context, namespace, name string) error {
+	k := key{namespace, name}
+	unlock, err := c.uploads.lock(ctx, k)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	p, err := c.Plugin(namespace, name)
+	if err != nil {
+		return err
+	}
+	c.commit.Lock()
+	defer c.commit.Unlock()
+	if err := c.options.Store.Delete(context.WithoutCancel(ctx), namespace, name); err != nil {
+		return err
+	}
+	c.mu.Lock()
+	delete(c.plugins, k)
+	c.mu.Unlock()
+	c.options.Runner.Unroute(namespace, name)
+	return c.removeUnusedLocked(p)
+}
+
+// removeUnusedLocked removes modules of p that no other plugin has. Left files
+// would be removed at the next start.
+func (c *Catalogue) removeUnusedLocked(p Plugin) error {
+	used := make(map[task.Digest]bool)
+	for _, other := range c.all() {
+		for _, v := range other.Versions {
+			used[v.Digest] = true
+		}
+	}
+	var errs []error
+	for _, v := range p.Versions {
+		if !used[v.Digest] {
+			errs = append(errs, c.options.Modules.Remove(v.Digest), c.options.Code.Forget(v.Digest))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (c *Catalogue) put(p Plugin) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.plugins[key{p.Namespace, p.Name}] = p
+}
+
+// now is as exact as the store keeps it.
+func now() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }
+
+var validName = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,62}$`)
+
+// CheckName returns a fault of kind invalid for what cannot name a plugin.
+func CheckName(name string) error {
+	if validName.MatchString(name) {
+		return nil
+	}
+	return task.Faultf(task.KindInvalid, "%s cannot name a plugin: use 1 to 63 of a-z, 0-9, '.', '_' and '-', beginning with a letter or digit",
+		fmt.Sprintf("%.80q", name))
+}

@@ -1,0 +1,170 @@
+package plugins
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/BurntSushi/toml"
+
+	"github.com/marketprism/prismrt/runtime/task"
+)
+
+// Manifest is what an uploader says of a module. Everything is optional: a nil
+// field takes the server's default.
+type Manifest struct {
+	Name     *string   `toml:"name" json:"name,omitempty"`         // the path of the upload names it, too
+	ABI      *task.ABI `toml:"abi" json:"abi,omitempty"`           // found by itself
+	Function *string   `toml:"function" json:"function,omitempty"` // the default handler ["handle"]
+	Limits   Limits    `toml:"limits" json:"limits,omitzero"`
+	Pool     Pool      `toml:"pool" json:"pool,omitzero"`
+	Grants   Grants    `toml:"grants" json:"grants,omitzero"`
+}
+
+// Limits bound each invocation.
+type Limits struct {
+	Memory  *task.Bytes    `toml:"memory" json:"memory,omitempty"`
+	Timeout *task.Duration `toml:"timeout" json:"timeout,omitempty"`
+	Input   *task.Bytes    `toml:"input" json:"input,omitempty"`
+	Output  *task.Bytes    `toml:"output" json:"output,omitempty"`
+}
+
+// Pool sizes the instances of the version.
+type Pool struct {
+	Min *int `toml:"min" json:"min,omitempty"` // kept ready [1]
+	Max *int `toml:"max" json:"max,omitempty"` // alive at once; 0: the server's default
+}
+
+// Grants are what the plugin may use besides its input.
+type Grants struct {
+	Config map[string]string `toml:"config" json:"config,omitempty"`
+}
+
+// ParseTOML reads a manifest. Unknown keys are refused by their full path.
+func ParseTOML(text []byte) (Manifest, error) {
+	var m Manifest
+	meta, err := toml.Decode(string(text), &m)
+	if err != nil {
+		return Manifest{}, invalidManifest("%w", err)
+	}
+	var unknown []string
+	for _, key := range meta.Undecoded() {
+		unknown = append(unknown, key.String())
+	}
+	if len(unknown) > 0 {
+		return Manifest{}, invalidManifest("unknown key %s; known are name, abi, function, limits.{memory,timeout,input,output}, "+
+			"pool.{min,max} and grants.config", strings.Join(unknown, ", "))
+	}
+	return m, nil
+}
+
+// ParseJSON reads a manifest of the same keys and values as TOML has.
+func ParseJSON(text []byte) (Manifest, error) {
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.UseNumber()
+	var document map[string]any
+	if err := decoder.Decode(&document); err != nil {
+		return Manifest{}, invalidManifest("not a JSON object: %w", err)
+	}
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		return Manifest{}, invalidManifest("there is more after the JSON object")
+	}
+	// One decoder has one idea of units, unknown keys and paths. TOML has no
+	// null, which would mean what leaving the key out means.
+	var b bytes.Buffer
+	if err := toml.NewEncoder(&b).Encode(document); err != nil {
+		return Manifest{}, invalidManifest("%w", err)
+	}
+	return ParseTOML(b.Bytes())
+}
+
+func invalidManifest(format string, args ...any) *task.Fault {
+	return task.Faultf(task.KindInvalid, "manifest: "+format, args...)
+}
+
+// canonical is the form two manifests are compared and stored in.
+func (m Manifest) canonical() []byte {
+	m.Name = nil // the path of the upload says it
+	b, err := json.Marshal(m)
+	if err != nil {
+		panic("plugins: a manifest does not encode: " + err.Error())
+	}
+	return b
+}
+
+// Defaults are what manifests leave out and the most they may ask for.
+type Defaults struct {
+	Limits, MaxLimits task.Limits
+	Max, MaxMax       int // instances alive at once
+}
+
+// apply fills in the defaults and checks every value, reporting everything
+// wrong at once.
+func (m Manifest) apply(d Defaults, v *task.Version) error {
+	var wrong []string
+	bad := func(format string, args ...any) { wrong = append(wrong, fmt.Sprintf(format, args...)) }
+
+	v.Limits = d.Limits
+	for _, l := range []struct {
+		key      string
+		set      *task.Bytes
+		to       *task.Bytes
+		greatest task.Bytes
+	}{
+		{"memory", m.Limits.Memory, &v.Limits.Memory, d.MaxLimits.Memory},
+		{"input", m.Limits.Input, &v.Limits.Input, d.MaxLimits.Input},
+		{"output", m.Limits.Output, &v.Limits.Output, d.MaxLimits.Output},
+	} {
+		if l.set == nil {
+			continue
+		}
+		if *l.set < 1 || *l.set > l.greatest {
+			bad("limits.%s is %v; this server allows 1B to %v", l.key, *l.set, l.greatest)
+		}
+		*l.to = *l.set
+	}
+	if t := m.Limits.Timeout; t != nil {
+		if *t < 1 || *t > d.MaxLimits.Timeout {
+			bad("limits.timeout is %v; this server allows up to %v", *t, d.MaxLimits.Timeout)
+		}
+		v.Limits.Timeout = *t
+	}
+
+	v.Min, v.Max = 1, d.Max
+	if m.Pool.Max != nil && *m.Pool.Max != 0 {
+		if v.Max = *m.Pool.Max; v.Max < 1 || v.Max > d.MaxMax {
+			bad("pool.max is %d; this server allows 1 to %d, or 0 for its default", v.Max, d.MaxMax)
+		}
+	}
+	if m.Pool.Min != nil {
+		if v.Min = *m.Pool.Min; v.Min < 0 || v.Min > v.Max {
+			bad("pool.min is %d; it must be from 0 to pool.max, which is %d", v.Min, v.Max)
+		}
+	}
+
+	v.Function = "handle"
+	if m.Function != nil {
+		if v.Function = *m.Function; v.Function == "" {
+			bad("function is empty; name an exported handler, or leave it out for \"handle\"")
+		}
+	}
+	if m.ABI != nil && !slices.Contains([]task.ABI{task.ABICommand, task.ABIPrism}, *m.ABI) {
+		bad("abi is %q; it must be command or prism, or left out to be found", *m.ABI)
+	}
+
+	v.Config = m.Grants.Config
+	for key, value := range v.Config {
+		// It becomes the environment of a command (WASI, environ_get).
+		if key == "" || strings.ContainsAny(key, "=\x00") || strings.Contains(value, "\x00") {
+			bad("grants.config has the key %q; keys must not be empty or hold '=', and nothing may hold a zero byte", key)
+		}
+	}
+	if len(wrong) > 0 {
+		return invalidManifest("%s", strings.Join(wrong, "; "))
+	}
+	return nil
+}

@@ -1,0 +1,85 @@
+package plugins_test
+
+import (
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/marketprism/prismrt/plugins"
+)
+
+const wholeTOML = `
+name     = "normalise"
+abi      = "prism"
+function = "handle"
+[limits]
+memory  = "32MiB"
+timeout = "500ms"
+input   = "64KiB"
+output  = "1MiB"
+[pool]
+min = 2
+max = 8
+[grants]
+config = { region = "eu", mode = "fast" }
+`
+
+const wholeJSON = `{
+  "name": "normalise", "abi": "prism", "function": "handle",
+  "limits": {"memory": "32MiB", "timeout": "500ms", "input": "64KiB", "output": "1MiB"},
+  "pool": {"min": 2, "max": 8},
+  "grants": {"config": {"region": "eu", "mode": "fast"}}
+}`
+
+func TestAManifestIsTheSameInTOMLAndJSON(t *testing.T) {
+	a, err := plugins.ParseTOML([]byte(wholeTOML))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := plugins.ParseJSON([]byte(wholeJSON))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !reflect.DeepEqual(a, b) {
+		t.Errorf("TOML gives %+v, JSON %+v", a, b)
+	}
+	if *a.Limits.Memory != 32<<20 || *a.Pool.Max != 8 || a.Grants.Config["region"] != "eu" {
+		t.Errorf("read %+v", a)
+	}
+}
+
+func TestBadManifestsAreRefusedByName(t *testing.T) {
+	for name, tt := range map[string]struct {
+		parse func([]byte) (plugins.Manifest, error)
+		text  string
+		want  []string
+	}{
+		"unknown TOML keys":    {plugins.ParseTOML, "colour = 1\n[limits]\nfeul = 3", []string{"colour", "limits.feul", "known are"}},
+		"unknown JSON key":     {plugins.ParseJSON, `{"limits": {"feul": 3}}`, []string{"limits.feul"}},
+		"a bare duration":      {plugins.ParseTOML, "[limits]\ntimeout = 1", []string{"timeout", "unit"}},
+		"a bare JSON duration": {plugins.ParseJSON, `{"limits": {"timeout": 1}}`, []string{"timeout", "unit"}},
+		"a wrong type":         {plugins.ParseTOML, "[pool]\nmin = \"few\"", []string{"min"}},
+		"not TOML":             {plugins.ParseTOML, "name normalise", []string{"line 1"}},
+		"not JSON":             {plugins.ParseJSON, "name normalise", []string{"not a JSON object"}},
+		"a JSON list":          {plugins.ParseJSON, "[]", []string{"not a JSON object"}},
+		"more after the JSON":  {plugins.ParseJSON, "{} {}", []string{"more after"}},
+	} {
+		_, err := tt.parse([]byte(tt.text))
+		for _, want := range append(tt.want, "manifest: ", "invalid") {
+			if err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("%s: error %v, want one that says %q", name, err, want)
+			}
+		}
+	}
+}
+
+func FuzzParseManifest(f *testing.F) {
+	f.Add(wholeTOML)
+	f.Add(wholeJSON)
+	f.Add(`{"limits": {"memory": null}}`)
+	f.Add(`{"pool": {"min": 99999999999999999999}}`)
+	f.Fuzz(func(t *testing.T, text string) {
+		_, _ = plugins.ParseTOML([]byte(text))
+		_, _ = plugins.ParseJSON([]byte(text))
+	})
+}

@@ -1,0 +1,161 @@
+package plugins
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"slices"
+	"strings"
+
+	"github.com/marketprism/prismrt/runtime/store"
+	"github.com/marketprism/prismrt/runtime/task"
+)
+
+// Upload is a module and what its uploader says of it.
+type Upload struct {
+	Namespace string
+	Name      string
+	Module    []byte
+	Manifest  Manifest
+	Live      bool // make the version answer
+}
+
+// Add takes an upload to a version: it is checked, compiled, started once,
+// stored so that a power failure cannot take it, and only then, with Live, called
+// by its name. An upload that fails at any step changes nothing.
+//
+// The same module and manifest as a version the plugin has make no new one:
+// added is false, and with Live that version answers from now on.
+//
+// Faults of kind invalid say what is wrong with the module or manifest; those of
+// the guest's kinds tell how its start went.
+func (c *Catalogue) Add(ctx context.Context, u Upload) (v Version, added bool, err error) {
+	if err := CheckName(u.Name); err != nil {
+		return Version{}, false, err
+	}
+	if n := u.Manifest.Name; n != nil && *n != u.Name {
+		return Version{}, false, invalidManifest("name is %q and the upload is to %q; make them the same, or leave the name out", *n, u.Name)
+	}
+	unlock, err := c.uploads.lock(ctx, key{u.Namespace, u.Name})
+	if err != nil {
+		return Version{}, false, err
+	}
+	defer unlock()
+
+	p, err := c.Plugin(u.Namespace, u.Name)
+	if err != nil {
+		p = Plugin{Namespace: u.Namespace, Name: u.Name}
+	}
+	digest, manifest := task.DigestOf(u.Module), u.Manifest.canonical()
+	for _, known := range p.Versions {
+		if known.Digest == digest && bytes.Equal(known.Manifest, manifest) {
+			if u.Live && p.Live != known.Ref.Version {
+				_, err = c.setLive(ctx, p, known.Ref.Version)
+			}
+			return known, false, err
+		}
+	}
+
+	v, err = c.check(p, digest, u)
+	if err != nil {
+		return Version{}, false, err
+	}
+	if err := c.options.Runner.Load(ctx, v.Run, u.Module); err != nil {
+		return Version{}, false, err
+	}
+	if err := c.store(ctx, p, v, u); err != nil {
+		c.options.Runner.Unload(v.Ref)
+		return Version{}, false, err
+	}
+	if u.Live {
+		c.options.Runner.Route(v.Ref)
+	} else {
+		c.options.Runner.Unload(v.Ref)
+	}
+	return v, true, nil
+}
+
+// check reads the module and the manifest and makes of them the plugin's next
+// version.
+func (c *Catalogue) check(p Plugin, digest task.Digest, u Upload) (Version, error) {
+	number := 1
+	if n := len(p.Versions); n > 0 {
+		number = p.Versions[n-1].Ref.Version + 1
+	}
+	ref := task.Ref{Namespace: u.Namespace, Plugin: u.Name, Version: number}
+	run := task.Version{Ref: ref, Digest: digest}
+	if err := u.Manifest.apply(c.options.Defaults, &run); err != nil {
+		return Version{}, err
+	}
+	var abi task.ABI
+	if u.Manifest.ABI != nil {
+		abi = *u.Manifest.ABI
+	}
+	report, err := Inspect(u.Module, c.options.Hosts, abi)
+	if err != nil {
+		return Version{}, err
+	}
+	if len(report.Problems) > 0 {
+		return Version{}, task.Faultf(task.KindInvalid, "the module cannot be a plugin: %s", strings.Join(report.Problems, "; "))
+	}
+	run.ABI = report.ABI
+	if run.Function, err = defaultFunction(run, report, u.Manifest); err != nil {
+		return Version{}, err
+	}
+	facts := Facts{Function: run.Function, Functions: report.Functions}
+	for _, i := range report.Imports {
+		facts.Imports = append(facts.Imports, i.String())
+	}
+	for _, e := range report.Exports {
+		facts.Exports = append(facts.Exports, e.Name)
+	}
+	encoded, err := json.Marshal(facts)
+	if err != nil {
+		return Version{}, err
+	}
+	return Version{
+		Version: store.Version{
+			Ref: ref, Digest: digest, Bytes: int64(len(u.Module)), ABI: report.ABI,
+			Manifest: u.Manifest.canonical(), Facts: encoded, CreatedAt: now(),
+		},
+		Facts: facts,
+		Run:   run,
+	}, nil
+}
+
+// defaultFunction settles which handler answers calls that name none.
+func defaultFunction(v task.Version, r Report, m Manifest) (string, error) {
+	switch {
+	case v.ABI == task.ABICommand && m.Function != nil:
+		return "", invalidManifest("function is %q and the module is a command, which has none", *m.Function)
+	case v.ABI == task.ABICommand:
+		return "", nil
+	case m.Function != nil && !slices.Contains(r.Functions, v.Function):
+		return "", invalidManifest("function is %q and the module exports no such handler; it exports %s", v.Function, strings.Join(r.Functions, ", "))
+	case len(r.Functions) == 1:
+		return r.Functions[0], nil
+	}
+	return v.Function, nil
+}
+
+// store commits a version: first the module, then the record that names it, so
+// that a crash between leaves a file that nobody knows and Open removes.
+func (c *Catalogue) store(ctx context.Context, p Plugin, v Version, u Upload) error {
+	c.commit.Lock()
+	defer c.commit.Unlock()
+	if err := c.options.Modules.Put(v.Digest, u.Module); err != nil {
+		return err
+	}
+	if err := c.options.Store.Add(context.WithoutCancel(ctx), v.Version, u.Live); err != nil {
+		return err
+	}
+	if p.UpdatedAt = v.CreatedAt; p.CreatedAt.IsZero() {
+		p.CreatedAt = v.CreatedAt
+	}
+	if u.Live {
+		p.Live = v.Ref.Version
+	}
+	p.Versions = append(p.Versions[:len(p.Versions):len(p.Versions)], v)
+	c.put(p)
+	return nil
+}
