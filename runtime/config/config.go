@@ -36,6 +36,9 @@ type Server struct {
 	HeaderTimeout task.Duration `toml:"header_timeout"`
 	IdleTimeout   task.Duration `toml:"idle_timeout"`
 
+	// BodyTimeout bounds sending a request's body, and taking an answer's [5m].
+	BodyTimeout task.Duration `toml:"body_timeout"`
+
 	// Grace is how long calls in flight may go on once the server is told to stop [10s].
 	Grace task.Duration `toml:"grace"`
 }
@@ -83,6 +86,7 @@ func Default() Config {
 			Data:          "prismrt-data",
 			HeaderTimeout: task.Duration(10 * time.Second),
 			IdleTimeout:   task.Duration(2 * time.Minute),
+			BodyTimeout:   task.Duration(5 * time.Minute),
 			Grace:         task.Duration(10 * time.Second),
 		},
 		Upload: Upload{
@@ -152,6 +156,7 @@ func (c Config) Check() error {
 	}
 	for key, d := range map[string]task.Duration{
 		"server.header_timeout": c.Server.HeaderTimeout, "server.idle_timeout": c.Server.IdleTimeout,
+		"server.body_timeout":    c.Server.BodyTimeout,
 		"upload.compile_timeout": c.Upload.CompileTimeout, "upload.start_timeout": c.Upload.StartTimeout,
 		"default.timeout": c.Default.Timeout, "max.timeout": c.Max.Timeout,
 	} {

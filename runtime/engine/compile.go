@@ -76,6 +76,8 @@ func (e *Engine) refusal(ctx, limited context.Context, err error, said string) e
 			"it is too large or too deeply nested", e.options.CompileTimeout)
 	case !exited:
 		return fmt.Errorf("start the compiler: %w", err)
+	case exit.ExitCode() > 2: // 2 is how a Go program dies; others come from what should have started it
+		return fmt.Errorf("start the compiler: %w: %s", err, said)
 	case exit.ExitCode() == 1:
 		return task.Faultf(task.KindInvalid, "the module does not compile: %s", strings.TrimSpace(said))
 	case strings.Contains(said, "out of memory"), strings.Contains(said, "cannot allocate memory"):

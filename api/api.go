@@ -1,0 +1,89 @@
+// Package api is the HTTP contract: routes, decoding, errors. It decides nothing
+// about plugins; it says in HTTP what the packages behind it say in Go.
+package api
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+	"github.com/go-chi/chi/v5/middleware"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/marketprism/prismrt/plugins"
+	"github.com/marketprism/prismrt/runtime/monitor"
+	"github.com/marketprism/prismrt/runtime/task"
+)
+
+// Invoker runs plugins.
+type Invoker interface {
+	// Limits returns what bounds an invocation of the plugin now.
+	Limits(ctx context.Context, namespace, plugin string) (task.Limits, error)
+
+	// Invoke runs a plugin once.
+	Invoke(ctx context.Context, in task.Invocation) (task.Result, error)
+
+	// State says how a plugin stands: ready, loading, failed with a reason, or "".
+	State(namespace, plugin string) (state, reason string)
+
+	// Pools tells of every loaded version's instances.
+	Pools() []monitor.Pool
+}
+
+// Options are what the API stands on.
+type Options struct {
+	Catalogue *plugins.Catalogue
+	Invoker   Invoker
+	Monitor   *monitor.Monitor
+
+	// Unready returns why the server should not get calls now; nothing: it should.
+	Unready func() []string
+
+	// MaxModule and MaxManifest bound an upload, in bytes.
+	MaxModule, MaxManifest task.Bytes
+
+	// BodyTimeout bounds reading a request's body, and writing an answer's.
+	BodyTimeout time.Duration
+
+	Log *slog.Logger
+}
+
+type server struct{ Options }
+
+// New returns the handler of the whole API.
+func New(o Options) http.Handler {
+	s := &server{o}
+	r := chi.NewRouter()
+	r.Use(middleware.GetHead)
+	r.NotFound(s.handle(notFound))
+	r.MethodNotAllowed(s.handle(methodNotAllowed))
+
+	r.Get("/v1/plugins", s.handle(s.listPlugins))
+	r.Get("/v1/plugins/{name}", s.handle(s.showPlugin))
+	r.Put("/v1/plugins/{name}", s.handle(s.putPlugin, "live"))
+	r.Delete("/v1/plugins/{name}", s.handle(s.deletePlugin, "force"))
+	r.Post("/v1/plugins/{name}/live", s.handle(s.setLive))
+	r.Get("/v1/plugins/{name}/versions/{version}/module", s.handle(s.getModule))
+	r.Post("/v1/plugins/{name}/invoke", s.handle(s.invoke))
+	r.Post("/v1/plugins/{name}/invoke/{function}", s.handle(s.invoke))
+
+	r.Get("/v1/stats", s.handle(s.stats))
+	r.Get("/healthz", s.handle(s.healthz))
+	r.Get("/readyz", s.handle(s.readyz))
+	r.Method(http.MethodGet, "/metrics", promhttp.HandlerFor(o.Monitor.Registry, promhttp.HandlerOpts{}))
+	return s.guard(r)
+}
+
+// namespace is where everything is while there are no keys to tell tenants apart.
+const namespace = task.DefaultNamespace
+
+func notFound(_ http.ResponseWriter, r *request) error {
+	return task.Faultf(task.KindNotFound, "there is nothing at %s; the API is under /v1, and a plugin's name holds no slash", r.URL.Path)
+}
+
+func methodNotAllowed(w http.ResponseWriter, r *request) error {
+	return &httpFault{http.StatusMethodNotAllowed, task.Faultf(task.KindInvalid, "%s is not possible at %s; possible are %s",
+		r.Method, r.URL.Path, w.Header().Values("Allow"))}
+}

@@ -1,0 +1,87 @@
+package api
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/marketprism/prismrt/runtime/task"
+)
+
+// readBody reads a whole request body of at most limit bytes, in at most the
+// BodyTimeout. What names the limit in the refusal.
+func (s *server) readBody(w http.ResponseWriter, r *request, limit task.Bytes, what string) ([]byte, error) {
+	tooLarge := task.Faultf(task.KindTooLarge, "the body is over %s, which is %v", what, limit)
+	if r.ContentLength > int64(limit) {
+		return nil, tooLarge
+	}
+	done := s.limitReading(w)
+	var b bytes.Buffer
+	// What a header promises is not yet there: no more than this is set aside for it.
+	b.Grow(int(min(max(r.ContentLength, 0), 1<<20)) + bytes.MinRead)
+	if _, err := b.ReadFrom(http.MaxBytesReader(w, r.Body, int64(limit))); err != nil {
+		return nil, bodyFault(err, tooLarge)
+	}
+	done()
+	return b.Bytes(), nil
+}
+
+// limitReading gives the client until the BodyTimeout. The returned function
+// ends that: the connection is then watched for the client's leaving, and a
+// deadline would look like it.
+func (s *server) limitReading(w http.ResponseWriter) (done func()) {
+	rc := http.NewResponseController(w)
+	// A connection that takes no deadline has none to pass.
+	_ = rc.SetReadDeadline(time.Now().Add(s.BodyTimeout))
+	return func() { _ = rc.SetReadDeadline(time.Time{}) }
+}
+
+// bodyFault tells apart why a body could not be read.
+func bodyFault(err error, tooLarge *task.Fault) error {
+	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return tooLarge.CausedBy(err)
+	}
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return &httpFault{http.StatusRequestTimeout, task.Faultf(task.KindInvalid, "the body did not come in time").CausedBy(err)}
+	}
+	return task.Faultf(task.KindInvalid, "the body could not be read to its end").CausedBy(err)
+}
+
+// maxJSON bounds the JSON documents callers send, in bytes.
+const maxJSON = 64 << 10
+
+// readJSON decodes the body into v and refuses unknown fields by name.
+func (s *server) readJSON(w http.ResponseWriter, r *request, v any) error {
+	defer s.limitReading(w)()
+	decoder := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxJSON))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(v); err != nil {
+		return task.Faultf(task.KindInvalid, "the body is not the JSON that is expected here: %w", err)
+	}
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		return task.Faultf(task.KindInvalid, "there is more in the body after the JSON object")
+	}
+	return nil
+}
+
+// write sends an answer in at most the BodyTimeout.
+func (s *server) write(w http.ResponseWriter, status int, body []byte) {
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(s.BodyTimeout))
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(status)
+	_, _ = w.Write(body) // a client that has left is told nothing
+}
+
+func (s *server) writeJSON(w http.ResponseWriter, status int, v any) error {
+	body, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	s.write(w, status, append(body, '\n'))
+	return nil
+}

@@ -1,0 +1,162 @@
+package api
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"slices"
+	"strings"
+
+	"github.com/go-chi/chi/v5"
+
+	"github.com/marketprism/prismrt/runtime/task"
+)
+
+// statuses maps kinds to HTTP: 4xx is for the caller and for what the guest did
+// with the input, 5xx for the operator.
+var statuses = map[task.Kind]int{
+	task.KindInvalid:      http.StatusBadRequest,
+	task.KindUnauthorised: http.StatusUnauthorized,
+	task.KindForbidden:    http.StatusForbidden,
+	task.KindNotFound:     http.StatusNotFound,
+	task.KindConflict:     http.StatusConflict,
+	task.KindTooLarge:     http.StatusRequestEntityTooLarge,
+	task.KindFuel:         http.StatusUnprocessableEntity,
+	task.KindMemory:       http.StatusUnprocessableEntity,
+	task.KindTrap:         http.StatusUnprocessableEntity,
+	task.KindExit:         http.StatusUnprocessableEntity,
+	task.KindGuest:        http.StatusUnprocessableEntity,
+	task.KindCanceled:     499, // nobody reads it; the word is nginx's, "client closed request"
+	task.KindBusy:         http.StatusServiceUnavailable,
+	task.KindUnavailable:  http.StatusServiceUnavailable,
+	task.KindDeadline:     http.StatusGatewayTimeout,
+	task.KindInternal:     http.StatusInternalServerError,
+}
+
+// Status returns the HTTP status of a fault's kind.
+func Status(k task.Kind) int { return statuses[k] }
+
+// titles are the short words for each kind (RFC 9457, "title").
+var titles = map[task.Kind]string{
+	task.KindInvalid:      "The request is not valid",
+	task.KindUnauthorised: "A key is needed",
+	task.KindForbidden:    "Not allowed",
+	task.KindNotFound:     "Not found",
+	task.KindConflict:     "Not possible now",
+	task.KindTooLarge:     "Too large",
+	task.KindFuel:         "Out of fuel",
+	task.KindMemory:       "Out of memory",
+	task.KindTrap:         "The guest trapped",
+	task.KindExit:         "The program failed",
+	task.KindGuest:        "The plugin refused the input",
+	task.KindCanceled:     "The call was given up",
+	task.KindBusy:         "Too busy",
+	task.KindUnavailable:  "Not available",
+	task.KindDeadline:     "The deadline passed",
+	task.KindInternal:     "Internal error",
+}
+
+// problem is the body of every error (RFC 9457).
+type problem struct {
+	Type      string    `json:"type"`
+	Title     string    `json:"title"`
+	Status    int       `json:"status"`
+	Detail    string    `json:"detail"`
+	Kind      task.Kind `json:"kind"`
+	RequestID task.ID   `json:"request_id"`
+	Plugin    string    `json:"plugin,omitempty"`
+	Version   int       `json:"version,omitempty"`
+	Stack     []string  `json:"stack,omitempty"`
+	Log       []string  `json:"log,omitempty"`
+}
+
+// httpFault is a fault for which HTTP has a status of its own.
+type httpFault struct {
+	status int
+	fault  *task.Fault
+}
+
+func (f *httpFault) Error() string { return f.fault.Error() }
+func (f *httpFault) Unwrap() error { return f.fault }
+
+// request is a request with the id it is known by.
+type request struct {
+	*http.Request
+	id      task.ID
+	version int // of the plugin that was called, once known
+}
+
+// param returns a part of the path.
+func (r *request) param(name string) string { return chi.URLParam(r.Request, name) }
+
+// handler answers a request, or says why not with an error that leads to a fault.
+type handler func(http.ResponseWriter, *request) error
+
+// handle makes an http.HandlerFunc of a handler that knows the given query
+// parameters. It names the request, writes errors as problem documents and logs
+// those of ours.
+func (s *server) handle(h handler, query ...string) http.HandlerFunc {
+	return func(w http.ResponseWriter, hr *http.Request) {
+		r := &request{Request: hr, id: task.NewID()}
+		w.Header().Set("Prism-Request-Id", string(r.id))
+		defer func() {
+			switch p := recover(); {
+			case p == http.ErrAbortHandler:
+				panic(p)
+			case p != nil:
+				s.writeProblem(w, r, fmt.Errorf("panic: %v\n%s", p, debug.Stack()))
+			}
+		}()
+		if err := checkQuery(hr, query); err != nil {
+			s.writeProblem(w, r, err)
+			return
+		}
+		if err := h(w, r); err != nil {
+			s.writeProblem(w, r, err)
+		}
+	}
+}
+
+// checkQuery refuses parameters a route does not know, by name.
+func checkQuery(r *http.Request, known []string) error {
+	if r.URL.RawQuery == "" {
+		return nil
+	}
+	for name := range r.URL.Query() {
+		if slices.Contains(known, name) {
+			continue
+		}
+		if len(known) == 0 {
+			return task.Faultf(task.KindInvalid, "unknown query parameter %q; none are known here", name)
+		}
+		return task.Faultf(task.KindInvalid, "unknown query parameter %q; known here: %s", name, strings.Join(known, ", "))
+	}
+	return nil
+}
+
+func (s *server) writeProblem(w http.ResponseWriter, r *request, err error) {
+	fault := task.FaultOf(err)
+	status := Status(fault.Kind)
+	if f, ok := errors.AsType[*httpFault](err); ok {
+		status = f.status
+	}
+	if fault.Kind == task.KindInternal {
+		s.Log.Error("a request failed", slog.String("request_id", string(r.id)),
+			slog.String("method", r.Method), slog.String("path", r.URL.Path), slog.Any("error", err))
+	}
+	if status == http.StatusServiceUnavailable {
+		w.Header().Set("Retry-After", "1")
+	}
+	body, err := json.Marshal(problem{
+		Type: "urn:prismrt:fault:" + string(fault.Kind), Title: titles[fault.Kind], Status: status, Detail: fault.Message,
+		Kind: fault.Kind, RequestID: r.id, Plugin: r.param("name"), Version: r.version, Stack: fault.Stack, Log: fault.Log,
+	})
+	if err != nil {
+		panic("api: a problem document does not encode: " + err.Error())
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	s.write(w, status, append(body, '\n'))
+}

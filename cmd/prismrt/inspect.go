@@ -1,0 +1,195 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/jedib0t/go-pretty/v6/table"
+
+	"github.com/marketprism/prismrt/plugins"
+	"github.com/marketprism/prismrt/runtime/config"
+	"github.com/marketprism/prismrt/runtime/task"
+	"github.com/marketprism/prismrt/runtime/wasm"
+)
+
+type inspectCmd struct {
+	File string `arg:"" placeholder:"FILE.wasm" help:"The module."`
+	ABI  string `name:"abi" enum:"command,prism," default:"" help:"Hold the module to this contract (command or prism) instead of finding it."`
+}
+
+// Help is shown below the flags.
+func (inspectCmd) Help() string {
+	return "Needs no server. The module is read, its imports are compared with what prismrt provides, and it is " +
+		"compiled; none of its code runs. Exits with 1 when an upload would be refused."
+}
+
+// inspection is what --json prints.
+type inspection struct {
+	File      string        `json:"file"`
+	Bytes     int           `json:"bytes"`
+	Digest    task.Digest   `json:"digest"`
+	ABI       task.ABI      `json:"abi"` // "" when none is recognised
+	Functions []string      `json:"functions"`
+	Memory    *memoryReport `json:"memory"` // null without one
+	Imports   []importRow   `json:"imports"`
+	Exports   []exportRow   `json:"exports"`
+	CompileMS float64       `json:"compile_ms"` // 0 when it was not compiled
+	Problems  []string      `json:"problems"`
+}
+
+type memoryReport struct {
+	MinBytes int64 `json:"min_bytes"`
+	MaxBytes int64 `json:"max_bytes"`
+}
+
+type importRow struct {
+	Name     string `json:"name"`
+	Type     string `json:"type"`
+	Provided bool   `json:"provided"`
+}
+
+type exportRow struct {
+	Name string `json:"name"`
+	Kind string `json:"kind"`
+	Type string `json:"type"`
+}
+
+// Run prints what the module is.
+func (c *inspectCmd) Run(ctx context.Context, t *terminal, g *globals) error {
+	module, err := os.ReadFile(c.File)
+	if err != nil {
+		return misuse{err}
+	}
+	found, err := inspect(ctx, module, task.ABI(c.ABI))
+	if err != nil {
+		return err
+	}
+	found.File = c.File
+	if g.JSON {
+		err = t.json(found)
+	} else {
+		err = found.print(t)
+	}
+	if err == nil && len(found.Problems) > 0 {
+		return refused{}
+	}
+	return err
+}
+
+// refused ends with the code of a fault after everything was said.
+type refused struct{}
+
+func (refused) Error() string { return "an upload would be refused" }
+
+// inspect asks what an upload would.
+func inspect(ctx context.Context, module []byte, abi task.ABI) (*inspection, error) {
+	dir, err := os.MkdirTemp("", "prismrt-inspect-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	cfg := config.Default()
+	engine, err := newEngine(ctx, cfg, dir, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return nil, err
+	}
+	out := &inspection{Bytes: len(module), Digest: task.DigestOf(module), Functions: []string{}, Problems: []string{}}
+	report, err := plugins.Inspect(module, engine, abi)
+	if err != nil {
+		out.Problems = append(out.Problems, task.FaultOf(err).Message)
+		return out, nil
+	}
+	out.fill(report)
+
+	// The most memory a manifest may ask for: what is asked is whether it compiles.
+	v := task.Version{Digest: out.Digest, ABI: report.ABI, Limits: cfg.Max.Limits()}
+	begun := time.Now()
+	program, err := engine.Compile(ctx, v, module)
+	if err != nil {
+		out.Problems = append(out.Problems, task.FaultOf(err).Message)
+		return out, nil
+	}
+	out.CompileMS = float64(time.Since(begun).Microseconds()) / 1000
+	return out, program.Close(ctx)
+}
+
+func (i *inspection) fill(r plugins.Report) {
+	i.ABI = r.ABI
+	i.Functions = append(i.Functions, r.Functions...)
+	i.Problems = append(i.Problems, r.Problems...)
+	if r.Memory != nil {
+		i.Memory = &memoryReport{int64(r.Memory.Min) * wasm.PageSize, int64(r.Memory.Max) * wasm.PageSize}
+	}
+	for _, m := range r.Imports {
+		row := importRow{Name: m.String(), Type: m.Kind.String(), Provided: m.Provided}
+		if m.Kind == wasm.ExternFunc {
+			row.Type = m.Type.String()
+		}
+		i.Imports = append(i.Imports, row)
+	}
+	for _, e := range r.Exports {
+		row := exportRow{Name: e.Name, Kind: e.Kind.String()}
+		if e.Kind == wasm.ExternFunc {
+			row.Type = e.Type.String()
+		}
+		i.Exports = append(i.Exports, row)
+	}
+}
+
+func (i *inspection) print(t *terminal) error {
+	contract := "none that prismrt knows"
+	if i.ABI != "" {
+		contract = string(i.ABI)
+	}
+	memory := "none"
+	if m := i.Memory; m != nil {
+		memory = task.Bytes(m.MinBytes).String() + " at the start, at most " + task.Bytes(m.MaxBytes).String()
+	}
+	compiled := "no"
+	if i.CompileMS > 0 {
+		compiled = (time.Duration(i.CompileMS*1000) * time.Microsecond).Round(time.Millisecond).String()
+	}
+	if err := t.printf("%s: %d bytes\ndigest     %s\ncontract   %s\nfunctions  %v\nmemory     %s\ncompiled   %s\n\n",
+		i.File, i.Bytes, i.Digest, contract, orDash(strings.Join(i.Functions, ", ")), memory, compiled); err != nil {
+		return err
+	}
+	var rows []table.Row
+	for _, m := range i.Imports {
+		by := "nobody"
+		if m.Provided {
+			by = "prismrt"
+		}
+		rows = append(rows, table.Row{m.Name, m.Type, by})
+	}
+	if len(rows) > 0 {
+		if err := t.table(table.Row{"import", "type", "provided by"}, rows); err != nil {
+			return err
+		}
+	}
+	rows = nil
+	for _, e := range i.Exports {
+		role := ""
+		if slices.Contains(i.Functions, e.Name) {
+			role = "handler"
+		}
+		rows = append(rows, table.Row{e.Name, strings.TrimSpace(e.Kind + " " + e.Type), role})
+	}
+	if len(rows) > 0 {
+		if err := t.printf("\n"); err != nil {
+			return err
+		}
+		if err := t.table(table.Row{"export", "type", "role"}, rows); err != nil {
+			return err
+		}
+	}
+	for _, p := range i.Problems {
+		if err := t.printf("\nproblem: %s\n", p); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,203 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+
+	"github.com/BurntSushi/toml"
+
+	"github.com/marketprism/prismrt/sdk/client"
+)
+
+// manifestBeside is the manifest a push takes when it is told of none.
+const manifestBeside = "prism.toml"
+
+type pushCmd struct {
+	File     string `arg:"" name:"file" help:"The module, a .wasm file."`
+	Name     string `placeholder:"NAME" help:"The plugin. Default: the manifest's name, else the file's without .wasm."`
+	Manifest string `placeholder:"FILE" help:"The manifest, TOML or JSON by its ending. Default: prism.toml beside the module, when there is one."`
+	NoLive   bool   `name:"no-live" help:"Only store the version; calls go on to the live one."`
+}
+
+// Help is shown by "prismrt push --help".
+func (*pushCmd) Help() string {
+	return `The server checks, compiles and starts the module before the name leads to it. An
+upload that fails leaves the live version serving.
+
+Examples:
+
+  prismrt push normalise.wasm
+  prismrt push build/out.wasm --name normalise --manifest normalise.toml
+  prismrt push normalise.wasm --no-live && prismrt live normalise 2`
+}
+
+// Run uploads the module.
+func (p *pushCmd) Run(ctx context.Context, t *terminal, g *globals) error {
+	module, err := os.ReadFile(p.File)
+	if err != nil {
+		return misuse{fmt.Errorf("cannot read the module: %w", err)}
+	}
+	m, err := p.manifest()
+	if err != nil {
+		return err
+	}
+	name, err := p.plugin(m)
+	if err != nil {
+		return err
+	}
+	server, err := g.client()
+	if err != nil {
+		return err
+	}
+	opts := client.PushOptions{Manifest: m.text, ManifestType: m.mediaType, NotLive: p.NoLive}
+	if t.watched {
+		bar := newUploadBar(t.err)
+		defer bar.stop()
+		opts.Progress = bar.progress
+	}
+	v, created, err := server.Push(ctx, name, module, opts)
+	if err != nil {
+		return err
+	}
+	if g.JSON {
+		return t.json(v)
+	}
+	return t.printf("%s%s", outcome(v, created), details(v, m, curl(server.InvokeURL(name, ""), g.Key != "")))
+}
+
+// manifest is the manifest of a push. The zero manifest is none.
+type manifest struct {
+	path      string
+	found     bool // beside the module, without being asked for
+	text      []byte
+	mediaType string
+}
+
+// manifest reads the file that was asked for, or the one beside the module.
+func (p *pushCmd) manifest() (manifest, error) {
+	m := manifest{path: p.Manifest, mediaType: client.ManifestTOML}
+	if m.path == "" {
+		m.path, m.found = filepath.Join(filepath.Dir(p.File), manifestBeside), true
+	}
+	if strings.EqualFold(filepath.Ext(m.path), ".json") {
+		m.mediaType = client.ManifestJSON
+	}
+	text, err := os.ReadFile(m.path)
+	if m.found && errors.Is(err, fs.ErrNotExist) {
+		return manifest{}, nil
+	}
+	if err != nil {
+		return manifest{}, misuse{fmt.Errorf("cannot read the manifest: %w", err)}
+	}
+	// A manifest that was given and is empty must not be taken for none.
+	m.text = append([]byte{}, text...)
+	return m, nil
+}
+
+// name returns the plugin's name in the manifest, empty when it holds none. The
+// server judges the rest.
+func (m manifest) name() (string, error) {
+	var named struct {
+		Name string `toml:"name" json:"name"`
+	}
+	var err error
+	switch {
+	case m.text == nil:
+	case m.mediaType == client.ManifestJSON:
+		err = json.Unmarshal(m.text, &named)
+	default:
+		err = toml.Unmarshal(m.text, &named)
+	}
+	if err != nil {
+		return "", misuse{fmt.Errorf("cannot read the manifest: %s: %w", m.path, err)}
+	}
+	return named.Name, nil
+}
+
+var validName = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,62}$`)
+
+// plugin returns the name to push to: the flag's, the manifest's or the file's.
+func (p *pushCmd) plugin(m manifest) (string, error) {
+	name, from := p.Name, "--name"
+	if name == "" {
+		var err error
+		if name, err = m.name(); err != nil {
+			return "", err
+		}
+		from = m.path
+	}
+	if name == "" {
+		name, from = strings.TrimSuffix(filepath.Base(p.File), ".wasm"), "the file"
+		if lower := strings.ToLower(name); validName.MatchString(lower) {
+			name = lower
+		}
+	}
+	if !validName.MatchString(name) {
+		return "", misuse{fmt.Errorf("%q, from %s, cannot name a plugin: a name is up to 63 of a-z 0-9 . _ - and begins with "+
+			"a letter or a digit; choose one with --name", name, from)}
+	}
+	return name, nil
+}
+
+// outcome says in a sentence what the push came to.
+func outcome(v *client.Version, created bool) string {
+	stored := "is stored"
+	if !created {
+		stored = "was stored before, with the same module and manifest"
+	}
+	switch {
+	case v.Live && created:
+		return fmt.Sprintf("%s version %d is live\n", v.Name, v.Number)
+	case v.Live:
+		return fmt.Sprintf("%s version %d %s; it is live\n", v.Name, v.Number, stored)
+	default:
+		return fmt.Sprintf("%s version %d %s; it is not live: prismrt live %s %d\n", v.Name, v.Number, stored, v.Name, v.Number)
+	}
+}
+
+// details lists what the server found out about a version, and how to call it.
+func details(v *client.Version, m manifest, call string) string {
+	var b strings.Builder
+	line := func(name, value string) {
+		if value != "" {
+			fmt.Fprintf(&b, "  %-10s %s\n", name, value)
+		}
+	}
+	line("digest", v.Digest)
+	line("size", size(v.Bytes))
+	line("contract", v.ABI)
+	line("functions", strings.Join(v.Functions, ", "))
+	if m.found {
+		line("manifest", m.path+", found beside the module")
+	} else {
+		line("manifest", m.path)
+	}
+	line("call it", call)
+	return b.String()
+}
+
+// curl returns a command that calls the address from a shell.
+func curl(address string, withKey bool) string {
+	key := ""
+	if withKey {
+		key = `-H "Authorization: Bearer $PRISM_KEY" ` // the key itself does not belong on a screen
+	}
+	return fmt.Sprintf("curl -sS %s--data-binary 'your input' %s", key, shellQuote(address))
+}
+
+var shellSafe = regexp.MustCompile(`^[A-Za-z0-9_./:@%+=,-]+$`)
+
+// shellQuote returns s as one word of a POSIX shell.
+func shellQuote(s string) string {
+	if shellSafe.MatchString(s) {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}

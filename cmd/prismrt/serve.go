@@ -1,0 +1,68 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/marketprism/prismrt/runtime/config"
+)
+
+type serveCmd struct {
+	Config      string `placeholder:"FILE" env:"PRISM_CONFIG" help:"Configuration; without it ./runtime.toml if there is one, else the defaults."`
+	Listen      string `placeholder:"ADDR" env:"PRISM_LISTEN" help:"Address to listen on, such as 127.0.0.1:8080; port 0 takes a free one."`
+	Data        string `placeholder:"DIR" env:"PRISM_DATA" help:"Folder for the database, modules and compiled code."`
+	PrintConfig bool   `help:"Print the configuration in force, as a runtime.toml, and exit."`
+}
+
+// Help is shown below the flags.
+func (serveCmd) Help() string {
+	return "Serves until SIGINT or SIGTERM; then takes no new calls, lets those in flight finish for the grace " +
+		"period, and ends. A second signal ends it at once. Flags and environment override the file."
+}
+
+// Run serves.
+func (c *serveCmd) Run(ctx context.Context, t *terminal) error {
+	cfg, err := c.load()
+	if err != nil {
+		return misuse{err}
+	}
+	if c.PrintConfig {
+		return t.printf("%s", cfg)
+	}
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	// From the first signal on, the second has its usual effect.
+	context.AfterFunc(ctx, stop)
+	return serve(ctx, cfg, t.err)
+}
+
+// load reads the file, if there is one, and what the flags override.
+func (c *serveCmd) load() (config.Config, error) {
+	cfg := config.Default()
+	path := c.Config
+	if path == "" {
+		path = "runtime.toml"
+	}
+	switch loaded, err := config.Load(path); {
+	case err == nil:
+		cfg = loaded
+	case c.Config == "" && errors.Is(err, fs.ErrNotExist):
+	default:
+		return cfg, err
+	}
+	if c.Listen != "" {
+		cfg.Server.Listen = c.Listen
+	}
+	if c.Data != "" {
+		cfg.Server.Data = c.Data
+	}
+	if err := cfg.Check(); err != nil {
+		return cfg, fmt.Errorf("the configuration cannot work:\n%w", err)
+	}
+	return cfg, nil
+}

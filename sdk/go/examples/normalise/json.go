@@ -1,0 +1,345 @@
+package main
+
+import (
+	"strconv"
+	"unicode/utf8"
+)
+
+// maxDepth bounds how deeply objects and arrays nest, and with it the recursion here.
+const maxDepth = 64
+
+// A token is a value or a key of a document. The tokens of a document stand in the order of its text,
+// a container before its contents: for an object a key and a value for each member, for an array a
+// value for each element.
+type token struct {
+	start, end uint32 // the token's text, with its quotes or brackets
+	next       uint32 // the token after this one and its contents
+}
+
+// scan checks that text is a JSON object (RFC 8259, in UTF-8) and returns its tokens, and whether any
+// of its strings has an escape. Otherwise it returns a sentence that says what is wrong and at which
+// byte, counted from 0.
+func scan(text string) (tokens []token, escapes bool, problem string) {
+	s := scanner{text: text, tokens: make([]token, 0, len(text)/8+16)}
+	s.space()
+	if s.peek() != '{' {
+		return nil, false, "not a JSON object"
+	}
+	if s.value(0) {
+		s.space()
+		if s.at == len(text) {
+			return s.tokens, s.escapes, ""
+		}
+	}
+	switch {
+	case s.problem != "":
+	case s.at == len(text):
+		s.problem = "cut off"
+	default:
+		s.problem = "unexpected byte"
+	}
+	return nil, false, "not JSON: " + s.problem + " at offset " + strconv.Itoa(s.at)
+}
+
+// A scanner reads a document from front to back. Its methods report false where the text stops being
+// JSON, and at is then the offending byte.
+type scanner struct {
+	text    string
+	at      int
+	tokens  []token
+	escapes bool   // there was one
+	problem string // set when it is neither an unexpected byte nor the end
+}
+
+func (s *scanner) value(depth int) bool {
+	t := s.open()
+	var ok bool
+	switch c := s.peek(); c {
+	case '{':
+		ok = s.object(depth + 1)
+	case '[':
+		ok = s.array(depth + 1)
+	case '"':
+		ok = s.quoted()
+	case 't':
+		ok = s.literal("true")
+	case 'f':
+		ok = s.literal("false")
+	case 'n':
+		ok = s.literal("null")
+	default:
+		ok = s.number()
+	}
+	s.close(t)
+	return ok
+}
+
+// open begins a token here, and close ends it, with all that was read since as its contents.
+func (s *scanner) open() int {
+	s.tokens = append(s.tokens, token{start: uint32(s.at)})
+	return len(s.tokens) - 1
+}
+
+func (s *scanner) close(t int) {
+	s.tokens[t].end = uint32(s.at)
+	s.tokens[t].next = uint32(len(s.tokens))
+}
+
+func (s *scanner) object(depth int) bool {
+	if !s.enter(depth) {
+		return false
+	}
+	if s.take('}') {
+		return true
+	}
+	for {
+		if s.peek() != '"' {
+			return false
+		}
+		key := s.open()
+		if !s.quoted() {
+			return false
+		}
+		s.close(key)
+		s.space()
+		if !s.take(':') {
+			return false
+		}
+		s.space()
+		if !s.value(depth) {
+			return false
+		}
+		s.space()
+		if s.take('}') {
+			return true
+		}
+		if !s.take(',') {
+			return false
+		}
+		s.space()
+	}
+}
+
+func (s *scanner) array(depth int) bool {
+	if !s.enter(depth) {
+		return false
+	}
+	if s.take(']') {
+		return true
+	}
+	for {
+		if !s.value(depth) {
+			return false
+		}
+		s.space()
+		if s.take(']') {
+			return true
+		}
+		if !s.take(',') {
+			return false
+		}
+		s.space()
+	}
+}
+
+// enter steps over an opening bracket and the white space behind it.
+func (s *scanner) enter(depth int) bool {
+	if depth > maxDepth {
+		s.problem = "nested deeper than " + strconv.Itoa(maxDepth) + " levels"
+		return false
+	}
+	s.at++
+	s.space()
+	return true
+}
+
+func (s *scanner) quoted() bool {
+	s.at++
+	for {
+		for s.at < len(s.text) && isPlain(s.text[s.at]) {
+			s.at++
+		}
+		switch c := s.peek(); {
+		case c == '"':
+			s.at++
+			return true
+		case c == '\\':
+			s.at++
+			s.escapes = true
+			if !s.escape() {
+				return false
+			}
+		case c < ' ': // the end, too
+			return false
+		default:
+			r, size := utf8.DecodeRuneInString(s.text[s.at:])
+			if r == utf8.RuneError && size == 1 {
+				s.problem = "not UTF-8"
+				return false
+			}
+			s.at += size
+		}
+	}
+}
+
+// isPlain reports whether a byte is a character of a string and nothing more.
+func isPlain(c byte) bool { return ' ' <= c && c < utf8.RuneSelf && c != '"' && c != '\\' }
+
+func (s *scanner) escape() bool {
+	switch s.peek() {
+	case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
+		s.at++
+		return true
+	case 'u':
+		s.at++
+		for range 4 {
+			if hexDigit(s.peek()) < 0 {
+				return false
+			}
+			s.at++
+		}
+		return true
+	}
+	return false
+}
+
+func (s *scanner) number() bool {
+	s.take('-')
+	if !s.take('0') && !s.digits() {
+		return false
+	}
+	if s.take('.') && !s.digits() {
+		return false
+	}
+	if s.take('e') || s.take('E') {
+		if !s.take('+') {
+			s.take('-')
+		}
+		return s.digits()
+	}
+	return true
+}
+
+// digits steps over one digit or more.
+func (s *scanner) digits() bool {
+	from := s.at
+	for isDigit(s.peek()) {
+		s.at++
+	}
+	return s.at > from
+}
+
+func (s *scanner) literal(word string) bool {
+	for i := range len(word) {
+		if !s.take(word[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+func (s *scanner) space() {
+	for s.at < len(s.text) {
+		switch s.text[s.at] {
+		case ' ', '\t', '\n', '\r':
+			s.at++
+		default:
+			return
+		}
+	}
+}
+
+// peek returns the byte here, 0 at the end. No JSON outside a string has a zero byte, and inside one it
+// is no valid character either, so the two need not be told apart.
+func (s *scanner) peek() byte {
+	if s.at == len(s.text) {
+		return 0
+	}
+	return s.text[s.at]
+}
+
+func (s *scanner) take(c byte) bool {
+	if s.peek() != c {
+		return false
+	}
+	s.at++
+	return true
+}
+
+func isDigit(c byte) bool { return '0' <= c && c <= '9' }
+
+// hexDigit returns the value of a hexadecimal digit, -1 for any other byte.
+func hexDigit(c byte) int {
+	switch {
+	case isDigit(c):
+		return int(c - '0')
+	case 'a' <= c && c <= 'f':
+		return int(c-'a') + 10
+	case 'A' <= c && c <= 'F':
+		return int(c-'A') + 10
+	}
+	return -1
+}
+
+// What follows reads the content of a checked string, the text between its quotes, in which a
+// character may be written as an escape: "\u0045" is the key "E".
+
+// equal reports whether content stands for word, which is ASCII.
+func equal(content, word string) bool {
+	rest, ok := cutPrefix(content, word)
+	return ok && rest == ""
+}
+
+// cutPrefix returns what follows prefix, which is ASCII, in content.
+func cutPrefix(content, prefix string) (rest string, ok bool) {
+	for i := range len(prefix) {
+		c, size := character(content)
+		if size == 0 || c != int(prefix[i]) {
+			return "", false
+		}
+		content = content[size:]
+	}
+	return content, true
+}
+
+// after returns what follows the first c in content.
+func after(content string, c byte) (rest string, ok bool) {
+	for content != "" {
+		found, size := character(content)
+		content = content[size:]
+		if found == int(c) {
+			return content, true
+		}
+	}
+	return "", false
+}
+
+// character returns the first character of content and the bytes it takes, 0 at the end. Of a
+// character that is neither ASCII nor an escape it returns the first byte, which is no ASCII
+// character's either.
+func character(content string) (c, size int) {
+	if content == "" {
+		return 0, 0
+	}
+	if content[0] != '\\' {
+		return int(content[0]), 1
+	}
+	switch content[1] {
+	case 'b':
+		return '\b', 2
+	case 'f':
+		return '\f', 2
+	case 'n':
+		return '\n', 2
+	case 'r':
+		return '\r', 2
+	case 't':
+		return '\t', 2
+	case 'u':
+		for i := 2; i < 6; i++ {
+			c = c<<4 | hexDigit(content[i])
+		}
+		return c, 6
+	}
+	return int(content[1]), 2
+}

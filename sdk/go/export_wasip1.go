@@ -1,0 +1,4 @@
+package prism
+
+//go:wasmexport handle
+func handle() int32 { return runDefault() }

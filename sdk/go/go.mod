@@ -1,0 +1,3 @@
+module github.com/marketprism/prismrt/sdk/go
+
+go 1.26

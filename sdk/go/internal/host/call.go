@@ -1,0 +1,25 @@
+// Package host is the boundary to the server: in a plugin the functions it imports from the module
+// prism, natively a stand-in that prismtest drives.
+//
+// Both sides offer the same functions. InputLen is the input's length in bytes, InputRead copies from
+// an offset and returns the bytes copied, ConfigGet returns the length of a value of which it copied
+// what fits, and a negative number from any of them means refused or, from ConfigGet, not set.
+package host
+
+// A Call is one call as the native stand-in sees it: what the host knows before it and what the guest
+// did during it.
+type Call struct {
+	Input  []byte
+	Config map[string]string
+
+	Output  []byte
+	Failed  bool // the guest set Failure
+	Failure string
+	Lines   []Line
+}
+
+// A Line is one line the guest logged.
+type Line struct {
+	Level int32
+	Text  string
+}

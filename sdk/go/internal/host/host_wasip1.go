@@ -1,0 +1,49 @@
+package host
+
+import "unsafe"
+
+//go:wasmimport prism input_len
+func inputLen() int32
+
+//go:wasmimport prism input_read
+//go:noescape
+func inputRead(ptr unsafe.Pointer, off, n uint32) int32
+
+//go:wasmimport prism output_write
+//go:noescape
+func outputWrite(ptr unsafe.Pointer, n uint32)
+
+//go:wasmimport prism fail
+//go:noescape
+func fail(message string)
+
+//go:wasmimport prism log
+//go:noescape
+func log(level int32, message string)
+
+//go:wasmimport prism config_get
+//go:noescape
+func configGet(key string, ptr unsafe.Pointer, n uint32) int32
+
+func InputLen() int { return int(inputLen()) }
+
+func InputRead(p []byte, off int) int {
+	return int(inputRead(unsafe.Pointer(unsafe.SliceData(p)), uint32(off), uint32(len(p))))
+}
+
+func OutputWrite(p []byte) {
+	outputWrite(unsafe.Pointer(unsafe.SliceData(p)), uint32(len(p)))
+}
+
+func Fail(message string) { fail(message) }
+
+func Log(level int32, message string) { log(level, message) }
+
+func ConfigGet(key string, value []byte) int {
+	return int(configGet(key, unsafe.Pointer(unsafe.SliceData(value)), uint32(len(value))))
+}
+
+// Serve is here so that tests which use prismtest still compile for wasip1.
+func Serve(*Call, func()) {
+	panic("prismtest runs natively: unset GOOS and GOARCH")
+}

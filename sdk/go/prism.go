@@ -1,0 +1,125 @@
+// Package prism is what a prismrt plugin written in Go imports.
+//
+// A plugin registers a handler; the server calls it with each input and sends back what it returns:
+//
+//	package main
+//
+//	import (
+//		"bytes"
+//		"context"
+//
+//		prism "github.com/marketprism/prismrt/sdk/go"
+//	)
+//
+//	func init() {
+//		prism.Handle(func(_ context.Context, in []byte) ([]byte, error) {
+//			return bytes.ToUpper(in), nil
+//		})
+//	}
+//
+//	func main() {}
+//
+// It is built as a reactor, a module that is initialised once and then called many times:
+//
+//	GOOS=wasip1 GOARCH=wasm go build -buildmode=c-shared -o upper.wasm .
+//
+// # What lives how long
+//
+// The server runs the package's init functions once for each version and keeps the memory they leave
+// behind. Every call starts from that memory and nothing of a call survives it: what an init function
+// prepared (a table, a compiled pattern) costs nothing afterwards, and what a handler stores in a
+// global is gone with the next call.
+//
+// The state of Go's own random generators is part of that memory, so math/rand and math/rand/v2
+// repeat their numbers in every call. crypto/rand asks the host each time and does not.
+//
+// # Panics
+//
+// A panic ends the call as a fault of the guest, with the panic and its stack in the plugin's log.
+// The calls after it are not affected.
+package prism
+
+import (
+	"context"
+
+	"github.com/marketprism/prismrt/sdk/go/internal/host"
+)
+
+// A Handler turns the input of one call into its output. The input belongs to the handler, which may
+// change it or return a part of it. The text of an error reaches the caller as the message of a fault
+// of kind guest; the output is then dropped.
+//
+// The context is never cancelled and carries neither a deadline nor values: when a call's deadline
+// passes or its caller goes away, the server stops the guest where it stands. It is there to be handed
+// to code that asks for one.
+type Handler func(ctx context.Context, in []byte) ([]byte, error)
+
+// handler serves the export named handle.
+var handler Handler
+
+// Handle registers the default handler, the one that runs when a call names no function. It is called
+// once, from an init function or while package variables are initialised; main has not run and will
+// not run in a reactor. A nil handler and a second call are mistakes in the plugin, and panic.
+func Handle(h Handler) {
+	if h == nil {
+		panic("prism: Handle was called without a handler")
+	}
+	if handler != nil {
+		panic("prism: Handle was called twice; export a second function with //go:wasmexport and prism.Run")
+	}
+	handler = h
+}
+
+// Run runs h on the input of the call in progress and returns what an export must return: 0 when h
+// succeeded and 1 when the call failed. It is for handlers beside the default one, each an export of
+// its own:
+//
+//	//go:wasmexport score
+//	func score() int32 { return prism.Run(scoreHandler) }
+func Run(h Handler) int32 {
+	if h == nil {
+		return fail("prism: Run was called without a handler")
+	}
+	in, ok := input()
+	if !ok {
+		return fail("prism: the host refused to hand over the input; Run works only during a call")
+	}
+	out, err := h(context.Background(), in)
+	if err != nil {
+		return fail(err.Error())
+	}
+	if len(out) > 0 {
+		host.OutputWrite(out)
+	}
+	return 0
+}
+
+// runDefault is the export named handle.
+func runDefault() int32 {
+	if handler == nil {
+		return fail("prism: no default handler is registered; call prism.Handle from an init function")
+	}
+	return Run(handler)
+}
+
+func fail(message string) int32 {
+	host.Fail(message)
+	return 1
+}
+
+// input reads the whole input. It reports false when the host refused.
+func input() ([]byte, bool) {
+	size := host.InputLen()
+	if size < 0 {
+		return nil, false
+	}
+	in := make([]byte, size)
+	for read := 0; read < size; {
+		n := host.InputRead(in[read:], read)
+		if n <= 0 {
+			return nil, false
+		}
+		read += n
+	}
+	return in, true
+}
