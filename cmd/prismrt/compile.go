@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os"
 	"time"
 
 	"github.com/marketprism/prismrt/runtime/engine"
@@ -22,10 +23,14 @@ func (c *compileCmd) Run(ctx context.Context, t *terminal) error {
 	if err := confine(c.Memory, c.CPU); err != nil {
 		return fmt.Errorf("limit the compiler: %w", err)
 	}
-	module, err := io.ReadAll(t.in)
+	module, err := engine.ReadModule(t.in)
 	if err != nil {
 		return err
 	}
+	go func() {
+		_, _ = io.Copy(io.Discard, t.in)
+		os.Exit(exitFault) // the server is gone
+	}()
 	if err := engine.CompileInto(ctx, c.Dir, module); err != nil {
 		return bare{err}
 	}

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/BurntSushi/toml"
@@ -69,7 +70,7 @@ func (p *pushCmd) Run(ctx context.Context, t *terminal, g *globals) error {
 	if g.JSON {
 		return t.json(v)
 	}
-	return t.printf("%s%s", outcome(v, created), details(v, m, curl(server.InvokeURL(name, ""), g.Key != "")))
+	return t.printf("%s%s", outcome(v, created), details(v, m, curl(server.InvokeURL(v.Name, function(v)), g.Key != "")))
 }
 
 // manifest is the manifest of a push. The zero manifest is none.
@@ -181,6 +182,15 @@ func details(v *client.Version, m manifest, call string) string {
 	}
 	line("call it", call)
 	return b.String()
+}
+
+// function returns the handler to name in a call: none when there is a default,
+// else the first.
+func function(v *client.Version) string {
+	if len(v.Functions) == 0 || slices.Contains(v.Functions, v.Function) {
+		return ""
+	}
+	return v.Functions[0]
 }
 
 // curl returns a command that calls the address from a shell.

@@ -20,6 +20,8 @@ type uploads struct {
 	status int
 	live   bool
 
+	function string // the default handler of handle and score
+
 	name, query, module, manifest, manifestType string
 }
 
@@ -52,12 +54,12 @@ func (u *uploads) routes(t *testing.T) map[string]http.HandlerFunc {
 		}
 		w.WriteHeader(u.status)
 		_, _ = fmt.Fprintf(w, `{"namespace":"default","name":%q,"version":3,"live":%v,"digest":"sha256:9f2c","bytes":1900000,"abi":"prism",
-			"functions":["handle","score"],"grants":{},"manifest":{},"created_at":"2026-11-23T20:00:00.123Z"}`, u.name, u.live)
+			"function":%q,"functions":["handle","score"],"grants":{},"manifest":{},"created_at":"2026-11-23T20:00:00.123Z"}`, u.name, u.live, u.function)
 	}}
 }
 
 func TestPushSaysWhatWasFoundAndHowToCallIt(t *testing.T) {
-	u := &uploads{status: 201, live: true}
+	u := &uploads{status: 201, live: true, function: "handle"}
 	s := newShell(t, u.routes(t))
 	s.run(0, "push", writeFile(t, t.TempDir(), "Normalise.wasm", "\x00asm"))
 	if u.name != "normalise" || u.module != "\x00asm" || u.manifest != "" || u.query != "" {
@@ -75,6 +77,13 @@ func TestPushSaysWhatWasFoundAndHowToCallIt(t *testing.T) {
 	if s.err != "" {
 		t.Errorf("it wrote to standard error: %q", s.err)
 	}
+}
+
+func TestTheCurlLineNamesAFunctionWhenThereIsNoDefault(t *testing.T) {
+	u := &uploads{status: 201, live: true, function: "absent"}
+	s := newShell(t, u.routes(t))
+	s.run(0, "push", writeFile(t, t.TempDir(), "a.wasm", "\x00asm"))
+	contains(t, s.out, s.url+"/v1/plugins/a/invoke/handle\n")
 }
 
 func TestPushTellsNewFromStoredAndLiveFromNot(t *testing.T) {

@@ -188,7 +188,6 @@ func compilerCommand(memory uint64, timeout time.Duration) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	// Should this process die, the kernel ends the other by its processor time.
 	cpu := timeout * time.Duration(goruntime.GOMAXPROCS(0))
 	command := []string{self, "compile-module", "--memory", strconv.FormatUint(memory, 10), "--cpu", cpu.String()}
 	if nice, err := exec.LookPath("nice"); err == nil {

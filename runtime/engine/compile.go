@@ -3,8 +3,11 @@ package engine
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -32,6 +35,18 @@ func CompileInto(ctx context.Context, dir string, module []byte) error {
 	return err
 }
 
+// ReadModule is how the Compiler command gets its module. What follows on r does
+// not end while the engine lives: where it does, nobody wants the code any more.
+func ReadModule(r io.Reader) ([]byte, error) {
+	var length [8]byte
+	if _, err := io.ReadFull(r, length[:]); err != nil {
+		return nil, err
+	}
+	var b bytes.Buffer
+	_, err := io.CopyN(&b, r, int64(binary.BigEndian.Uint64(length[:])&math.MaxInt64))
+	return b.Bytes(), err
+}
+
 // ensureCompiled makes sure that compiling module here is a matter of loading.
 func (e *Engine) ensureCompiled(ctx context.Context, d task.Digest, module []byte) error {
 	dir := e.cacheDir(d)
@@ -55,10 +70,20 @@ func (e *Engine) ensureCompiled(ctx context.Context, d task.Digest, module []byt
 	defer cancel()
 	argv := e.options.Compiler
 	cmd := exec.CommandContext(limited, argv[0], append(argv[1:len(argv):len(argv)], dir)...)
-	cmd.Stdin = bytes.NewReader(module)
 	var stderr head
 	cmd.Stderr = &stderr
-	err := cmd.Run()
+	stdin, err := cmd.StdinPipe() // Wait closes it
+	if err != nil {
+		return fmt.Errorf("start the compiler: %w", err)
+	}
+	if err = cmd.Start(); err == nil {
+		go func() {
+			// One that ends before it has read says so by its exit code.
+			_, _ = stdin.Write(binary.BigEndian.AppendUint64(nil, uint64(len(module))))
+			_, _ = stdin.Write(module)
+		}()
+		err = cmd.Wait()
+	}
 	if err == nil {
 		return nil
 	}
@@ -75,7 +100,7 @@ func (e *Engine) refusal(ctx, limited context.Context, err error, said string) e
 		return task.Faultf(task.KindInvalid, "compiling the module took longer than %v; "+
 			"it is too large or too deeply nested", e.options.CompileTimeout)
 	case !exited:
-		return fmt.Errorf("start the compiler: %w", err)
+		return fmt.Errorf("run the compiler: %w", err)
 	case exit.ExitCode() > 2: // 2 is how a Go program dies; others come from what should have started it
 		return fmt.Errorf("start the compiler: %w: %s", err, said)
 	case exit.ExitCode() == 1:

@@ -31,8 +31,9 @@ type Options struct {
 
 	// Compiler is the command that compiles a module away from this process,
 	// which a hostile one could kill: it gets CacheDir's folder of the module as
-	// its last argument and the module on standard input, and ends with 0, or
-	// with 1 and the reason on standard error. Empty: compile in this process.
+	// its last argument and, on standard input, what ReadModule reads; it calls
+	// CompileInto and ends with 0, or with 1 and the reason on standard error.
+	// Empty: compile in this process.
 	Compiler []string
 
 	// CompileTimeout bounds one run of Compiler [1m].

@@ -33,7 +33,7 @@ func guest(t testing.TB, abi task.ABI) []byte {
 		out := filepath.Join(t.TempDir(), "guest.wasm")
 		args := []string{"build", "-o", out}
 		if abi == task.ABIPrism {
-			args = append(args, "-buildmode=c-shared")
+			args = append(args, "-buildmode=c-shared", "-tags=handlers")
 		}
 		cmd := exec.Command("go", append(args, "./testdata/guest")...)
 		cmd.Env = append(os.Environ(), "GOOS=wasip1", "GOARCH=wasm")

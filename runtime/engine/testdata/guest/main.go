@@ -1,5 +1,5 @@
 // Command guest does what it is told on standard input, well or badly. As a
-// reactor (-buildmode=c-shared) it exports handlers of the prism ABI instead.
+// reactor (-buildmode=c-shared -tags=handlers) it exports handlers of the prism ABI instead.
 package main
 
 import (

@@ -1,3 +1,5 @@
+//go:build handlers
+
 package main
 
 import (

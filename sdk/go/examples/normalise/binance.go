@@ -3,7 +3,7 @@ package main
 // Binance's web socket streams, raw ({"e":"aggTrade",...}) and combined ({"stream":..,"data":{..}}):
 // https://developers.binance.com/docs/binance-spot-api-docs/web-socket-streams
 
-func (m *message) binance(top *field) {
+func (m *message) binance(top *node) {
 	m.where = "binance"
 	if top.has("result") || top.has("error") {
 		m.binanceAnswer(top)
@@ -13,15 +13,15 @@ func (m *message) binance(top *field) {
 		m.binanceEvent(top, "")
 		return
 	}
-	stream := top.field("stream").string()
-	data := top.field("data").object()
+	stream := top.string("stream")
+	data := top.object("data")
 	// The path begins anew, so that a failure names a field alike in raw and combined streams.
 	data.parent = nil
 	m.binanceEvent(&data, stream)
 }
 
 // binanceEvent reads the event of a stream, whose name is "" in raw streams.
-func (m *message) binanceEvent(o *field, stream string) {
+func (m *message) binanceEvent(o *node, stream string) {
 	if !o.has("e") {
 		// The best bid and offer is the one event of these that does not say what it is.
 		if name, _ := after(stream, '@'); equal(name, "bookTicker") || stream == "" {
@@ -31,7 +31,7 @@ func (m *message) binanceEvent(o *field, stream string) {
 		m.unknown("stream", stream)
 		return
 	}
-	switch event := o.field("e").string(); {
+	switch event := o.string("e"); {
 	case equal(event, "trade"):
 		m.where = "binance trade"
 		m.binanceTrade(o, "t")
@@ -51,88 +51,88 @@ func (m *message) binanceEvent(o *field, stream string) {
 	}
 }
 
-func (m *message) binanceTrade(o *field, id string) {
+func (m *message) binanceTrade(o *node, id string) {
 	e := trade{
-		head:  head{"binance", o.field("s").string(), o.field("T").integer()},
-		id:    o.field(id).integer(),
-		price: o.field("p").decimal(),
-		size:  o.field("q").decimal(),
+		head:  head{"binance", o.string("s"), o.integer("T")},
+		id:    o.integer(id),
+		price: o.decimal("p"),
+		size:  o.decimal("q"),
 		side:  "buy",
 	}
-	if o.field("m").bool() { // the buyer's order was in the book
+	if o.bool("m") { // the buyer's order was in the book
 		e.side = "sell"
 	}
 	m.trade(e)
 }
 
 // isBookTicker reports whether a raw message has the shape of the best bid and offer.
-func isBookTicker(o *field) bool {
+func isBookTicker(o *node) bool {
 	return o.has("s") && o.has("b") && o.has("B") && o.has("a") && o.has("A")
 }
 
-func (m *message) bookTicker(o *field) {
+func (m *message) bookTicker(o *node) {
 	m.where = "binance bookTicker"
 	m.ticker(ticker{
-		head:    head{"binance", o.field("s").string(), o.field("E").ifSent().integer()}, // futures send the time
-		bid:     o.field("b").decimal(),
-		bidSize: o.field("B").decimal(),
-		ask:     o.field("a").decimal(),
-		askSize: o.field("A").decimal(),
+		head:    head{"binance", o.string("s"), o.ifSent("E").integer()}, // futures send the time
+		bid:     o.decimal("b"),
+		bidSize: o.decimal("B"),
+		ask:     o.decimal("a"),
+		askSize: o.decimal("A"),
 	})
 }
 
-func (m *message) dayTicker(o *field) {
+func (m *message) dayTicker(o *node) {
 	m.where = "binance 24hrTicker"
 	m.ticker(ticker{
-		head:     head{"binance", o.field("s").string(), o.field("E").integer()},
-		bid:      o.field("b").decimal(),
-		bidSize:  o.field("B").decimal(),
-		ask:      o.field("a").decimal(),
-		askSize:  o.field("A").decimal(),
-		last:     o.field("c").decimal(),
-		lastSize: o.field("Q").decimal(),
-		open:     o.field("o").decimal(),
-		high:     o.field("h").decimal(),
-		low:      o.field("l").decimal(),
-		volume:   o.field("v").decimal(),
+		head:     head{"binance", o.string("s"), o.integer("E")},
+		bid:      o.decimal("b"),
+		bidSize:  o.decimal("B"),
+		ask:      o.decimal("a"),
+		askSize:  o.decimal("A"),
+		last:     o.decimal("c"),
+		lastSize: o.decimal("Q"),
+		open:     o.decimal("o"),
+		high:     o.decimal("h"),
+		low:      o.decimal("l"),
+		volume:   o.decimal("v"),
 	})
 }
 
-func (m *message) depthUpdate(o *field) {
+func (m *message) depthUpdate(o *node) {
 	m.where = "binance depthUpdate"
 	m.book(book{
-		head:     head{"binance", o.field("s").string(), o.field("E").integer()},
+		head:     head{"binance", o.string("s"), o.integer("E")},
 		action:   "update",
-		firstSeq: o.field("U").integer(),
-		lastSeq:  o.field("u").integer(),
+		firstSeq: o.integer("U"),
+		lastSeq:  o.integer("u"),
 		bids:     o.field("b"),
 		asks:     o.field("a"),
 		level:    sized,
 	})
 }
 
-func (m *message) kline(o *field) {
+func (m *message) kline(o *node) {
 	m.where = "binance kline"
-	h := head{"binance", o.field("s").string(), o.field("E").integer()}
-	k := o.field("k").object()
+	h := head{"binance", o.string("s"), o.integer("E")}
+	k := o.object("k")
 	m.candle(candle{
 		head:        h,
-		interval:    k.field("i").string(),
-		openTime:    k.field("t").integer(),
-		closeTime:   k.field("T").integer(),
-		open:        k.field("o").decimal(),
-		high:        k.field("h").decimal(),
-		low:         k.field("l").decimal(),
-		close:       k.field("c").decimal(),
-		volume:      k.field("v").decimal(),
-		quoteVolume: k.field("q").decimal(),
-		trades:      k.field("n").integer(),
-		closed:      k.field("x").bool(),
+		interval:    k.string("i"),
+		openTime:    k.integer("t"),
+		closeTime:   k.integer("T"),
+		open:        k.decimal("o"),
+		high:        k.decimal("h"),
+		low:         k.decimal("l"),
+		close:       k.decimal("c"),
+		volume:      k.decimal("v"),
+		quoteVolume: k.decimal("q"),
+		trades:      k.integer("n"),
+		closed:      k.bool("x"),
 	})
 }
 
 // binanceAnswer reads the answer to a request: {"result":null,"id":1} when it was granted.
-func (m *message) binanceAnswer(top *field) {
+func (m *message) binanceAnswer(top *node) {
 	m.where = "binance answer"
 	if !top.has("error") {
 		result := top.field("result")
@@ -142,12 +142,12 @@ func (m *message) binanceAnswer(top *field) {
 		m.status(status{head: head{exchange: "binance"}, event: "subscribe", channels: none})
 		return
 	}
-	refusal := top.field("error").object()
+	refusal := top.object("error")
 	m.status(status{
 		head:     head{exchange: "binance"},
 		event:    "error",
 		channels: none,
-		code:     refusal.field("code").integer(),
-		message:  refusal.field("msg").string(),
+		code:     refusal.integer("code"),
+		message:  refusal.string("msg"),
 	})
 }

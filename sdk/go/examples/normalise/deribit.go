@@ -2,18 +2,18 @@ package main
 
 // Deribit's JSON-RPC subscriptions: https://docs.deribit.com/#subscriptions
 
-func (m *message) deribit(top *field) {
+func (m *message) deribit(top *node) {
 	m.where = "deribit"
 	if !top.has("method") {
 		m.deribitAnswer(top)
 		return
 	}
-	if method := top.field("method").string(); !equal(method, "subscription") {
+	if method := top.string("method"); !equal(method, "subscription") {
 		m.unknown("method", method)
 		return
 	}
-	params := top.field("params").object()
-	channel := params.field("channel").string()
+	params := top.object("params")
+	channel := params.string("channel")
 	data := params.field("data")
 	if _, ok := cutPrefix(channel, "trades."); ok {
 		m.deribitTrades(data)
@@ -27,20 +27,20 @@ func (m *message) deribit(top *field) {
 }
 
 // deribitAnswer reads the answer to a subscription, which lists the channels subscribed to.
-func (m *message) deribitAnswer(top *field) {
+func (m *message) deribitAnswer(top *node) {
 	m.where = "deribit answer"
 	e := status{
-		head:     head{exchange: "deribit", time: milliseconds(top.field("usOut").ifSent().integer())},
+		head:     head{exchange: "deribit", time: milliseconds(top.ifSent("usOut").integer())},
 		event:    "subscribe",
 		channels: none,
 	}
 	if top.has("error") {
-		refusal := top.field("error").object()
+		refusal := top.object("error")
 		e.event = "error"
-		e.code = refusal.field("code").integer()
-		e.message = refusal.field("message").string()
+		e.code = refusal.integer("code")
+		e.message = refusal.string("message")
 	} else {
-		e.channels = top.field("result").array()
+		e.channels = top.array("result")
 	}
 	m.status(e)
 }
@@ -63,10 +63,10 @@ func (m *message) deribitTrades(data field) {
 	for o := data.first(); o.token != absent && m.failure == ""; o = o.next() {
 		o := o.object()
 		m.trade(trade{
-			head:  head{"deribit", o.field("instrument_name").string(), o.field("timestamp").integer()},
-			id:    o.field("trade_id").string(),
-			price: o.field("price").number(),
-			size:  o.field("amount").number(),
+			head:  head{"deribit", o.string("instrument_name"), o.integer("timestamp")},
+			id:    o.string("trade_id"),
+			price: o.number("price"),
+			size:  o.number("amount"),
 			side:  o.field("direction").oneOf("buy", "sell"),
 		})
 	}
@@ -75,21 +75,21 @@ func (m *message) deribitTrades(data field) {
 func (m *message) deribitTicker(data field) {
 	m.where = "deribit ticker"
 	o := data.object()
-	h := head{"deribit", o.field("instrument_name").string(), o.field("timestamp").integer()}
-	stats := o.field("stats").object()
+	h := head{"deribit", o.string("instrument_name"), o.integer("timestamp")}
+	stats := o.object("stats")
 	m.ticker(ticker{
 		head:         h,
-		bid:          o.field("best_bid_price").orNull().number(),
-		bidSize:      o.field("best_bid_amount").orNull().number(),
-		ask:          o.field("best_ask_price").orNull().number(),
-		askSize:      o.field("best_ask_amount").orNull().number(),
-		last:         o.field("last_price").orNull().number(),
-		high:         stats.field("high").orNull().number(),
-		low:          stats.field("low").orNull().number(),
-		volume:       stats.field("volume").orNull().number(),
-		mark:         o.field("mark_price").ifSent().number(), // spot pairs send none of these three
-		index:        o.field("index_price").ifSent().number(),
-		openInterest: o.field("open_interest").ifSent().number(),
+		bid:          o.orNull("best_bid_price").number(),
+		bidSize:      o.orNull("best_bid_amount").number(),
+		ask:          o.orNull("best_ask_price").number(),
+		askSize:      o.orNull("best_ask_amount").number(),
+		last:         o.orNull("last_price").number(),
+		high:         stats.orNull("high").number(),
+		low:          stats.orNull("low").number(),
+		volume:       stats.orNull("volume").number(),
+		mark:         o.ifSent("mark_price").number(), // spot pairs send none of these three
+		index:        o.ifSent("index_price").number(),
+		openInterest: o.ifSent("open_interest").number(),
 	})
 }
 
@@ -97,16 +97,16 @@ func (m *message) deribitBook(data field) {
 	m.where = "deribit book"
 	o := data.object()
 	e := book{
-		head:    head{"deribit", o.field("instrument_name").string(), o.field("timestamp").integer()},
+		head:    head{"deribit", o.string("instrument_name"), o.integer("timestamp")},
 		action:  "snapshot",
-		lastSeq: o.field("change_id").integer(),
+		lastSeq: o.integer("change_id"),
 		bids:    o.field("bids"),
 		asks:    o.field("asks"),
 		level:   stated,
 	}
 	if o.field("type").oneOf("snapshot", "change") == "change" {
 		e.action = "update"
-		e.firstSeq = o.field("prev_change_id").integer()
+		e.firstSeq = o.integer("prev_change_id")
 	}
 	m.book(e)
 }

@@ -1,11 +1,12 @@
 package main
 
 import (
+	"math/bits"
 	"strconv"
 	"unicode/utf8"
 )
 
-// maxDepth bounds how deeply objects and arrays nest, and with it the recursion here.
+// maxDepth bounds how deeply objects and arrays nest.
 const maxDepth = 64
 
 // A token is a value or a key of a document. The tokens of a document stand in the order of its text,
@@ -25,7 +26,7 @@ func scan(text string) (tokens []token, escapes bool, problem string) {
 	if s.peek() != '{' {
 		return nil, false, "not a JSON object"
 	}
-	if s.value(0) {
+	if s.document() {
 		s.space()
 		if s.at == len(text) {
 			return s.tokens, s.escapes, ""
@@ -47,31 +48,103 @@ type scanner struct {
 	text    string
 	at      int
 	tokens  []token
-	escapes bool   // there was one
-	problem string // set when it is neither an unexpected byte nor the end
+	inside  [maxDepth]int // the containers around this place, the outermost first
+	depth   int           // how many
+	escapes bool          // there was one
+	problem string        // set when it is neither an unexpected byte nor the end
 }
 
-func (s *scanner) value(depth int) bool {
-	t := s.open()
-	var ok bool
-	switch c := s.peek(); c {
-	case '{':
-		ok = s.object(depth + 1)
-	case '[':
-		ok = s.array(depth + 1)
-	case '"':
-		ok = s.quoted()
-	case 't':
-		ok = s.literal("true")
-	case 'f':
-		ok = s.literal("false")
-	case 'n':
-		ok = s.literal("null")
-	default:
-		ok = s.number()
+// document reads one value and all it contains.
+func (s *scanner) document() bool {
+	for {
+		value := s.open()
+		switch bracket := s.peek(); bracket {
+		case '{', '[':
+			if s.depth == maxDepth {
+				s.problem = "nested deeper than " + strconv.Itoa(maxDepth) + " levels"
+				return false
+			}
+			s.at++
+			s.space()
+			if s.peek() != closing(bracket) {
+				s.inside[s.depth] = value
+				s.depth++
+				if bracket == '{' && !s.key() {
+					return false
+				}
+				continue
+			}
+			s.at++
+		case '"':
+			if !s.quoted() {
+				return false
+			}
+		case 't':
+			if !s.literal("true") {
+				return false
+			}
+		case 'f':
+			if !s.literal("false") {
+				return false
+			}
+		case 'n':
+			if !s.literal("null") {
+				return false
+			}
+		default:
+			if !s.number() {
+				return false
+			}
+		}
+		s.close(value)
+		if !s.after() {
+			return false
+		}
+		if s.depth == 0 {
+			return true
+		}
 	}
-	s.close(t)
-	return ok
+}
+
+// after steps from the end of a value to the beginning of the next, out of the containers that end in
+// between.
+func (s *scanner) after() bool {
+	for s.depth > 0 {
+		s.space()
+		container := s.inside[s.depth-1]
+		bracket := s.text[s.tokens[container].start]
+		if s.take(',') {
+			s.space()
+			return bracket == '[' || s.key()
+		}
+		if !s.take(closing(bracket)) {
+			return false
+		}
+		s.close(container)
+		s.depth--
+	}
+	return true
+}
+
+// closing returns the bracket that ends what bracket began.
+func closing(bracket byte) byte { return bracket + 2 }
+
+// key reads the key of a member, up to its value.
+func (s *scanner) key() bool {
+	if s.peek() != '"' {
+		return false
+	}
+	key := s.open()
+	if !s.quoted() {
+		return false
+	}
+	s.close(key)
+	s.space()
+	if !s.take(':') {
+		return false
+	}
+	s.space()
+	return true
 }
 
 // open begins a token here, and close ends it, with all that was read since as its contents.
@@ -85,80 +158,10 @@ func (s *scanner) close(t int) {
 	s.tokens[t].next = uint32(len(s.tokens))
 }
 
-func (s *scanner) object(depth int) bool {
-	if !s.enter(depth) {
-		return false
-	}
-	if s.take('}') {
-		return true
-	}
-	for {
-		if s.peek() != '"' {
-			return false
-		}
-		key := s.open()
-		if !s.quoted() {
-			return false
-		}
-		s.close(key)
-		s.space()
-		if !s.take(':') {
-			return false
-		}
-		s.space()
-		if !s.value(depth) {
-			return false
-		}
-		s.space()
-		if s.take('}') {
-			return true
-		}
-		if !s.take(',') {
-			return false
-		}
-		s.space()
-	}
-}
-
-func (s *scanner) array(depth int) bool {
-	if !s.enter(depth) {
-		return false
-	}
-	if s.take(']') {
-		return true
-	}
-	for {
-		if !s.value(depth) {
-			return false
-		}
-		s.space()
-		if s.take(']') {
-			return true
-		}
-		if !s.take(',') {
-			return false
-		}
-		s.space()
-	}
-}
-
-// enter steps over an opening bracket and the white space behind it.
-func (s *scanner) enter(depth int) bool {
-	if depth > maxDepth {
-		s.problem = "nested deeper than " + strconv.Itoa(maxDepth) + " levels"
-		return false
-	}
-	s.at++
-	s.space()
-	return true
-}
-
 func (s *scanner) quoted() bool {
 	s.at++
 	for {
-		for s.at < len(s.text) && isPlain(s.text[s.at]) {
-			s.at++
-		}
+		s.at += plain(s.text[s.at:])
 		switch c := s.peek(); {
 		case c == '"':
 			s.at++
@@ -182,8 +185,30 @@ func (s *scanner) quoted() bool {
 	}
 }
 
-// isPlain reports whether a byte is a character of a string and nothing more.
-func isPlain(c byte) bool { return ' ' <= c && c < utf8.RuneSelf && c != '"' && c != '\\' }
+// plain returns how many bytes of text are characters that stand for themselves: ASCII, and neither a
+// control character nor a quote nor a backslash. It looks at eight of them at once.
+func plain(text string) int {
+	const each = 0x0101010101010101
+	n := 0
+	for ; len(text)-n >= 8; n += 8 {
+		t := text[n : n+8]
+		eight := uint64(t[0]) | uint64(t[1])<<8 | uint64(t[2])<<16 | uint64(t[3])<<24 |
+			uint64(t[4])<<32 | uint64(t[5])<<40 | uint64(t[6])<<48 | uint64(t[7])<<56
+		quote := eight ^ each*'"'
+		backslash := eight ^ each*'\\'
+		// In the first byte that is not plain, and in none before it, the highest bit is set.
+		found := (eight | (eight-each*' ')&^eight | (quote-each)&^quote | (backslash-each)&^backslash) & (each * 0x80)
+		if found != 0 {
+			return n + bits.TrailingZeros64(found)/8
+		}
+	}
+	for ; n < len(text); n++ {
+		if c := text[n]; c < ' ' || c >= utf8.RuneSelf || c == '"' || c == '\\' {
+			break
+		}
+	}
+	return n
+}
 
 func (s *scanner) escape() bool {
 	switch s.peek() {
@@ -223,7 +248,7 @@ func (s *scanner) number() bool {
 // digits steps over one digit or more.
 func (s *scanner) digits() bool {
 	from := s.at
-	for isDigit(s.peek()) {
+	for s.at < len(s.text) && isDigit(s.text[s.at]) {
 		s.at++
 	}
 	return s.at > from

@@ -2,14 +2,14 @@ package main
 
 // OKX's public web socket channels: https://www.okx.com/docs-v5/en/#public-data-websocket
 
-func (m *message) okx(top *field) {
+func (m *message) okx(top *node) {
 	m.where = "okx"
 	if top.has("event") {
 		m.okxEvent(top)
 		return
 	}
-	arg := top.field("arg").object()
-	channel := arg.field("channel").string()
+	arg := top.object("arg")
+	channel := arg.string("channel")
 	if interval, ok := cutPrefix(channel, "candle"); ok && interval != "" {
 		m.okxCandles(top, &arg, interval)
 		return
@@ -22,15 +22,15 @@ func (m *message) okx(top *field) {
 	case equal(channel, "books"), equal(channel, "books-l2-tbt"), equal(channel, "books50-l2-tbt"):
 		m.okxBooks(top, &arg, top.field("action"))
 	case equal(channel, "books5"), equal(channel, "bbo-tbt"):
-		m.okxBooks(top, &arg, top.field("action").ifSent())
+		m.okxBooks(top, &arg, top.ifSent("action"))
 	default:
 		m.unknown("channel", channel)
 	}
 }
 
 // okxEvent reads the answer to a request.
-func (m *message) okxEvent(top *field) {
-	event := top.field("event").string()
+func (m *message) okxEvent(top *node) {
+	event := top.string("event")
 	e := status{head: head{exchange: "okx"}, channels: none}
 	switch {
 	case equal(event, "subscribe"):
@@ -45,67 +45,67 @@ func (m *message) okxEvent(top *field) {
 	}
 	m.where = "okx event"
 	if e.event != "error" || top.has("arg") {
-		arg := top.field("arg").object()
-		e.symbol = arg.field("instId").ifSent().string() // a channel may be about a kind of instrument
-		e.channel = arg.field("channel").string()
+		arg := top.object("arg")
+		e.symbol = arg.ifSent("instId").string() // a channel may be about a kind of instrument
+		e.channel = arg.string("channel")
 	}
-	e.code = top.field("code").ifSent().string()
-	e.message = top.field("msg").ifSent().string()
+	e.code = top.ifSent("code").string()
+	e.message = top.ifSent("msg").string()
 	m.status(e)
 }
 
-func (m *message) okxTrades(top *field) {
+func (m *message) okxTrades(top *node) {
 	m.where = "okx trades"
-	data := top.field("data").entries()
+	data := top.entries("data")
 	for o := data.first(); o.token != absent && m.failure == ""; o = o.next() {
 		o := o.object()
 		m.trade(trade{
-			head:  head{"okx", o.field("instId").string(), o.field("ts").digits()},
-			id:    o.field("tradeId").string(),
-			price: o.field("px").decimal(),
-			size:  o.field("sz").decimal(),
+			head:  head{"okx", o.string("instId"), o.digits("ts")},
+			id:    o.string("tradeId"),
+			price: o.decimal("px"),
+			size:  o.decimal("sz"),
 			side:  o.field("side").oneOf("buy", "sell"),
 		})
 	}
 }
 
-func (m *message) okxTickers(top *field) {
+func (m *message) okxTickers(top *node) {
 	m.where = "okx tickers"
-	data := top.field("data").entries()
+	data := top.entries("data")
 	for o := data.first(); o.token != absent && m.failure == ""; o = o.next() {
 		o := o.object()
 		m.ticker(ticker{
-			head:     head{"okx", o.field("instId").string(), o.field("ts").digits()},
-			bid:      o.field("bidPx").orNull().decimal(),
-			bidSize:  o.field("bidSz").orNull().decimal(),
-			ask:      o.field("askPx").orNull().decimal(),
-			askSize:  o.field("askSz").orNull().decimal(),
-			last:     o.field("last").orNull().decimal(),
-			lastSize: o.field("lastSz").orNull().decimal(),
-			open:     o.field("open24h").orNull().decimal(),
-			high:     o.field("high24h").orNull().decimal(),
-			low:      o.field("low24h").orNull().decimal(),
-			volume:   o.field("vol24h").orNull().decimal(),
+			head:     head{"okx", o.string("instId"), o.digits("ts")},
+			bid:      o.orNull("bidPx").decimal(),
+			bidSize:  o.orNull("bidSz").decimal(),
+			ask:      o.orNull("askPx").decimal(),
+			askSize:  o.orNull("askSz").decimal(),
+			last:     o.orNull("last").decimal(),
+			lastSize: o.orNull("lastSz").decimal(),
+			open:     o.orNull("open24h").decimal(),
+			high:     o.orNull("high24h").decimal(),
+			low:      o.orNull("low24h").decimal(),
+			volume:   o.orNull("vol24h").decimal(),
 		})
 	}
 }
 
 // okxBooks reads an order book. A channel that sends the whole book each time names no action.
-func (m *message) okxBooks(top, arg *field, action field) {
+func (m *message) okxBooks(top, arg *node, action field) {
 	m.where = "okx books"
-	symbol := arg.field("instId").string()
+	symbol := arg.string("instId")
 	act := action.oneOf("snapshot", "update")
 	if act == "" {
 		act = "snapshot"
 	}
-	data := top.field("data").entries()
+	data := top.entries("data")
 	for o := data.first(); o.token != absent && m.failure == ""; o = o.next() {
 		o := o.object()
 		m.book(book{
-			head:     head{"okx", symbol, o.field("ts").digits()},
+			head:     head{"okx", symbol, o.digits("ts")},
 			action:   act,
-			firstSeq: o.field("prevSeqId").ifSent().integer(),
-			lastSeq:  o.field("seqId").ifSent().integer(),
+			firstSeq: o.ifSent("prevSeqId").integer(),
+			lastSeq:  o.ifSent("seqId").integer(),
 			bids:     o.field("bids"),
 			asks:     o.field("asks"),
 			level:    sized,
@@ -114,10 +114,10 @@ func (m *message) okxBooks(top, arg *field, action field) {
 }
 
 // okxCandles reads [open time, open, high, low, close, volume, in coins, in the quote currency, over].
-func (m *message) okxCandles(top, arg *field, interval string) {
+func (m *message) okxCandles(top, arg *node, interval string) {
 	m.where = "okx candle"
-	symbol := arg.field("instId").string()
-	data := top.field("data").entries()
+	symbol := arg.string("instId")
+	data := top.entries("data")
 	for o := data.first(); o.token != absent && m.failure == ""; o = o.next() {
 		row := o.array()
 		time := row.first()
