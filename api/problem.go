@@ -103,12 +103,14 @@ func (s *server) handle(h handler, query ...string) http.HandlerFunc {
 		r := &request{Request: hr, id: task.NewID()}
 		w.Header().Set("Prism-Request-Id", string(r.id))
 		defer func() {
-			switch p := recover(); {
-			case p == http.ErrAbortHandler:
-				panic(p)
-			case p != nil:
-				s.writeProblem(w, r, fmt.Errorf("panic: %v\n%s", p, debug.Stack()))
+			p := recover()
+			if p == nil {
+				return
 			}
+			if err, ok := p.(error); ok && errors.Is(err, http.ErrAbortHandler) {
+				panic(p)
+			}
+			s.writeProblem(w, r, fmt.Errorf("panic: %v\n%s", p, debug.Stack()))
 		}()
 		if err := checkQuery(hr, query); err != nil {
 			s.writeProblem(w, r, err)

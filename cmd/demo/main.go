@@ -44,8 +44,9 @@ func main() {
 
 	// SIGHUP, too: a server must not outlive the terminal it was started from.
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
-	defer stop()
-	if err := demo(ctx, o, os.Stdout, os.Stderr); err != nil {
+	err := demo(ctx, o, os.Stdout, os.Stderr)
+	stop()
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "demo:", err)
 		os.Exit(1)
 	}

@@ -140,8 +140,10 @@ func (t tally) table() string {
 	w.AppendHeader(table.Row{"exchange", "type", "messages", "events", "bytes in", "bytes out"})
 	var columns []table.ColumnConfig
 	for number := 3; number <= 6; number++ {
-		columns = append(columns, table.ColumnConfig{Number: number,
-			Align: text.AlignRight, AlignHeader: text.AlignRight, AlignFooter: text.AlignRight})
+		columns = append(columns, table.ColumnConfig{
+			Number: number,
+			Align:  text.AlignRight, AlignHeader: text.AlignRight, AlignFooter: text.AlignRight,
+		})
 	}
 	w.SetColumnConfigs(columns)
 	w.SuppressTrailingSpaces()

@@ -40,7 +40,7 @@ func TestCountingTellsEventsFaultsAndLostMessagesApart(t *testing.T) {
 	if len(got.kinds) != 3 {
 		t.Errorf("%d kinds: %v", len(got.kinds), got.kinds)
 	}
-	if got.sent != 8 || got.faults != 2 || got.lost != 3 || got.firstFault != first || string(got.firstLost) != "none" {
+	if got.sent != 8 || got.faults != 2 || got.lost != 3 || !errors.Is(got.firstFault, first) || string(got.firstLost) != "none" {
 		t.Errorf("the tally is %+v", got)
 	}
 	if err := got.err(); err == nil || err.Error() != "of 8 messages 2 faulted and 3 came back without an event" {

@@ -37,7 +37,8 @@ type server struct {
 // that, or the server does, the error holds the last lines of its log.
 func startServer(ctx context.Context, binary, listen, data string) (*server, error) {
 	out := &output{address: make(chan string, 1)}
-	cmd := exec.Command(binary, "serve", "--listen", listen, "--data", data)
+	// ctx ends the wait and not the server, which is told to stop and not killed.
+	cmd := exec.CommandContext(context.WithoutCancel(ctx), binary, "serve", "--listen", listen, "--data", data)
 	cmd.SysProcAttr = ownGroup()
 	cmd.Stderr = out
 	cmd.WaitDelay = 5 * time.Second // for a child of the server that outlives it with its log in hand

@@ -67,8 +67,10 @@ func printPlugin(t *terminal, g *globals, p *client.Plugin) error {
 		if v.Live {
 			live = "live"
 		}
-		rows = append(rows, table.Row{v.Number, live, v.ABI, size(v.Bytes), shortDigest(v.Digest),
-			orDash(strings.Join(v.Functions, ", ")), humanize.Time(v.CreatedAt)})
+		rows = append(rows, table.Row{
+			v.Number, live, v.ABI, size(v.Bytes), shortDigest(v.Digest),
+			orDash(strings.Join(v.Functions, ", ")), humanize.Time(v.CreatedAt),
+		})
 	}
 	return t.table(table.Row{"version", "", "contract", "size", "digest", "functions", "created"}, rows, "version", "size")
 }

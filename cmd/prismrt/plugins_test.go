@@ -69,7 +69,8 @@ func TestOnePluginShowsItsVersionsAndPool(t *testing.T) {
 
 func TestAPluginThatFailedSaysWhy(t *testing.T) {
 	s := newShell(t, map[string]http.HandlerFunc{
-		"GET /v1/plugins/a": answerJSON(200, `{"name":"a","live":1,"versions":[],"health":{"state":"failed","reason":"the module is gone"}}`)})
+		"GET /v1/plugins/a": answerJSON(200, `{"name":"a","live":1,"versions":[],"health":{"state":"failed","reason":"the module is gone"}}`),
+	})
 	s.run(0, "plugins", "a")
 	contains(t, s.out, "a: failed, the module is gone\n")
 	if strings.Contains(s.out, "instances") {
@@ -117,8 +118,12 @@ func TestVersionTellsWhatItWasBuiltFrom(t *testing.T) {
 		GoVersion: "go1.26.8",
 		Main:      debug.Module{Version: "v0.2.0"},
 		Deps:      []*debug.Module{{Path: "other", Version: "v9"}, {Path: "github.com/tetratelabs/wazero", Version: "v1.12.0"}},
-		Settings: []debug.BuildSetting{{Key: "vcs.revision", Value: "0123456789abcdef"}, {Key: "vcs.modified", Value: "true"},
-			{Key: "GOOS", Value: "linux"}, {Key: "GOARCH", Value: "arm64"}},
+		Settings: []debug.BuildSetting{
+			{Key: "vcs.revision", Value: "0123456789abcdef"},
+			{Key: "vcs.modified", Value: "true"},
+			{Key: "GOOS", Value: "linux"},
+			{Key: "GOARCH", Value: "arm64"},
+		},
 	})
 	if got, want := full.String(), "prismrt v0.2.0 commit 0123456789ab with changes, go1.26.8, wazero v1.12.0, linux/arm64"; got != want {
 		t.Errorf("it says %q, want %q", got, want)

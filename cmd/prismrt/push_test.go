@@ -120,14 +120,24 @@ func TestPushFindsNameAndManifest(t *testing.T) {
 
 		plugin, manifest, mediaType, says string
 	}{
-		"a manifest beside the module names the plugin": {named, nil,
-			"from-manifest", named, "application/toml", "prism.toml, found beside the module"},
-		"a manifest without a name leaves it to the file": {unnamed, nil,
-			"a", unnamed, "application/toml", "prism.toml, found beside the module"},
-		"the flag wins over the manifest's name": {named, []string{"--name", "b"},
-			"b", named, "application/toml", "prism.toml, found beside the module"},
-		"a manifest that was asked for wins over the one beside": {named, []string{"--manifest", "DIR/other.json"},
-			"from-json", `{"name":"from-json"}`, "application/json", "other.json\n"},
+		"a manifest beside the module names the plugin": {
+			named, nil,
+			"from-manifest", named, "application/toml", "prism.toml, found beside the module",
+		},
+		"a manifest without a name leaves it to the file": {
+			unnamed, nil,
+			"a", unnamed, "application/toml", "prism.toml, found beside the module",
+		},
+		"the flag wins over the manifest's name": {
+			named,
+			[]string{"--name", "b"},
+			"b", named, "application/toml", "prism.toml, found beside the module",
+		},
+		"a manifest that was asked for wins over the one beside": {
+			named,
+			[]string{"--manifest", "DIR/other.json"},
+			"from-json", `{"name":"from-json"}`, "application/json", "other.json\n",
+		},
 		"without any manifest the module goes alone": {"", nil, "a", "", "", "contract"},
 	} {
 		t.Run(name, func(t *testing.T) {

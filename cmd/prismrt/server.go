@@ -51,7 +51,7 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 	if err := s.open(ctx); err != nil {
 		return err
 	}
-	listener, err := net.Listen("tcp", cfg.Server.Listen)
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", cfg.Server.Listen)
 	if err != nil {
 		return fmt.Errorf("listen: %w; choose another address with --listen", err)
 	}

@@ -84,7 +84,7 @@ func (c *call) outcome(err error) *task.Fault {
 		return c.described(task.Faultf(task.KindDeadline, "the guest was still running when its deadline passed").CausedBy(context.DeadlineExceeded))
 	case ended:
 		return c.described(task.Faultf(task.KindCanceled, "the call was given up while the guest ran").CausedBy(context.Cause(c)))
-	case outOfMemory && err != nil && !(exited && exit.ExitCode() == 0):
+	case outOfMemory && err != nil && (!exited || exit.ExitCode() != 0):
 		f := c.fault(task.KindMemory, "the guest was refused memory past its limit of %v and failed; raise limits.memory in the manifest",
 			c.instance.program.version.Limits.Memory)
 		_, f.Stack = splitTrap(err)

@@ -30,8 +30,10 @@ func TestARowTellsWhatBecameOfItsInvocations(t *testing.T) {
 	m := newMonitor()
 	ref := task.Ref{Namespace: "default", Plugin: "up", Version: 2}
 	for n := range 100 {
-		o := monitor.Observation{In: 10, Out: 20, Total: time.Duration(n+1) * time.Millisecond,
-			Timing: task.Timing{Pool: time.Millisecond, Run: 2 * time.Hour}}
+		o := monitor.Observation{
+			In: 10, Out: 20, Total: time.Duration(n+1) * time.Millisecond,
+			Timing: task.Timing{Pool: time.Millisecond, Run: 2 * time.Hour},
+		}
 		if n == 0 {
 			o.Kind = task.KindTrap
 		}

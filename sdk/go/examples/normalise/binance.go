@@ -72,8 +72,9 @@ func isBookTicker(o *node) bool {
 
 func (m *message) bookTicker(o *node) {
 	m.where = "binance bookTicker"
+	sent := o.ifSent()
 	m.ticker(ticker{
-		head:    head{"binance", o.string("s"), o.ifSent("E").integer()}, // futures send the time
+		head:    head{"binance", o.string("s"), sent.integer("E")}, // futures send the time
 		bid:     o.decimal("b"),
 		bidSize: o.decimal("B"),
 		ask:     o.decimal("a"),
@@ -105,8 +106,8 @@ func (m *message) depthUpdate(o *node) {
 		action:   "update",
 		firstSeq: o.integer("U"),
 		lastSeq:  o.integer("u"),
-		bids:     o.field("b"),
-		asks:     o.field("a"),
+		bids:     o.array("b"),
+		asks:     o.array("a"),
 		level:    sized,
 	})
 }
@@ -135,9 +136,8 @@ func (m *message) kline(o *node) {
 func (m *message) binanceAnswer(top *node) {
 	m.where = "binance answer"
 	if !top.has("error") {
-		result := top.field("result")
-		if text := result.ifSent().text(); text != "" {
-			result.wrong("null", text)
+		if result, _ := top.raw("result"); result != "null" {
+			top.wrong("result", "null", result)
 		}
 		m.status(status{head: head{exchange: "binance"}, event: "subscribe", channels: none})
 		return

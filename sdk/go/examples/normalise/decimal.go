@@ -29,22 +29,18 @@ func isInteger(text string) bool {
 // is returned as it is, to the last zero. It returns "" for anything that JSON would not take for a
 // number, and for an exponent beyond maxExponent.
 func plainDecimal(text string) string {
-	s := scanner{text: text}
-	if !s.number() || s.at != len(text) {
+	mantissa, n, ok := number(text)
+	if !ok || n < len(text) {
 		return ""
 	}
-	e := 0
-	for e < len(text) && text[e]|0x20 != 'e' {
-		e++
-	}
-	if e == len(text) {
+	if mantissa == len(text) {
 		return text
 	}
-	exponent, ok := parseExponent(text[e+1:])
+	exponent, ok := parseExponent(text[mantissa+1:])
 	if !ok {
 		return ""
 	}
-	unsigned := strings.TrimPrefix(text[:e], "-")
+	unsigned := strings.TrimPrefix(text[:mantissa], "-")
 	whole, fraction, _ := strings.Cut(unsigned, ".")
 	digits := whole + fraction
 	point := len(whole) + exponent // where the point stands in digits

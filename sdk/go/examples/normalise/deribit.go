@@ -14,13 +14,12 @@ func (m *message) deribit(top *node) {
 	}
 	params := top.object("params")
 	channel := params.string("channel")
-	data := params.field("data")
 	if _, ok := cutPrefix(channel, "trades."); ok {
-		m.deribitTrades(data)
+		m.deribitTrades(&params)
 	} else if _, ok := cutPrefix(channel, "ticker."); ok {
-		m.deribitTicker(data)
+		m.deribitTicker(&params)
 	} else if _, ok := cutPrefix(channel, "book."); ok {
-		m.deribitBook(data)
+		m.deribitBook(&params)
 	} else {
 		m.unknown("channel", channel)
 	}
@@ -29,8 +28,9 @@ func (m *message) deribit(top *node) {
 // deribitAnswer reads the answer to a subscription, which lists the channels subscribed to.
 func (m *message) deribitAnswer(top *node) {
 	m.where = "deribit answer"
+	sent := top.ifSent()
 	e := status{
-		head:     head{exchange: "deribit", time: milliseconds(top.ifSent("usOut").integer())},
+		head:     head{exchange: "deribit", time: milliseconds(sent.integer("usOut"))},
 		event:    "subscribe",
 		channels: none,
 	}
@@ -57,56 +57,58 @@ func milliseconds(microseconds string) string {
 	}
 }
 
-func (m *message) deribitTrades(data field) {
+func (m *message) deribitTrades(params *node) {
 	m.where = "deribit trades"
-	data = data.entries()
-	for o := data.first(); o.token != absent && m.failure == ""; o = o.next() {
-		o := o.object()
+	data := params.entries("data")
+	for data.more() {
+		o := data.object(next)
 		m.trade(trade{
 			head:  head{"deribit", o.string("instrument_name"), o.integer("timestamp")},
 			id:    o.string("trade_id"),
 			price: o.number("price"),
 			size:  o.number("amount"),
-			side:  o.field("direction").oneOf("buy", "sell"),
+			side:  o.oneOf("direction", "buy", "sell"),
 		})
 	}
 }
 
-func (m *message) deribitTicker(data field) {
+func (m *message) deribitTicker(params *node) {
 	m.where = "deribit ticker"
-	o := data.object()
+	o := params.object("data")
 	h := head{"deribit", o.string("instrument_name"), o.integer("timestamp")}
 	stats := o.object("stats")
+	nullable, nullableStats := o.orNull(), stats.orNull()
+	sent := o.ifSent()
 	m.ticker(ticker{
 		head:         h,
-		bid:          o.orNull("best_bid_price").number(),
-		bidSize:      o.orNull("best_bid_amount").number(),
-		ask:          o.orNull("best_ask_price").number(),
-		askSize:      o.orNull("best_ask_amount").number(),
-		last:         o.orNull("last_price").number(),
-		high:         stats.orNull("high").number(),
-		low:          stats.orNull("low").number(),
-		volume:       stats.orNull("volume").number(),
-		mark:         o.ifSent("mark_price").number(), // spot pairs send none of these three
-		index:        o.ifSent("index_price").number(),
-		openInterest: o.ifSent("open_interest").number(),
+		bid:          nullable.number("best_bid_price"),
+		bidSize:      nullable.number("best_bid_amount"),
+		ask:          nullable.number("best_ask_price"),
+		askSize:      nullable.number("best_ask_amount"),
+		last:         nullable.number("last_price"),
+		high:         nullableStats.number("high"),
+		low:          nullableStats.number("low"),
+		volume:       nullableStats.number("volume"),
+		mark:         sent.number("mark_price"), // spot pairs send none of these three
+		index:        sent.number("index_price"),
+		openInterest: sent.number("open_interest"),
 	})
 }
 
-func (m *message) deribitBook(data field) {
+func (m *message) deribitBook(params *node) {
 	m.where = "deribit book"
-	o := data.object()
+	o := params.object("data")
 	e := book{
-		head:    head{"deribit", o.string("instrument_name"), o.integer("timestamp")},
-		action:  "snapshot",
-		lastSeq: o.integer("change_id"),
-		bids:    o.field("bids"),
-		asks:    o.field("asks"),
-		level:   stated,
+		head:   head{"deribit", o.string("instrument_name"), o.integer("timestamp")},
+		action: "snapshot",
+		level:  stated,
 	}
-	if o.field("type").oneOf("snapshot", "change") == "change" {
+	if o.oneOf("type", "snapshot", "change") == "change" {
 		e.action = "update"
 		e.firstSeq = o.integer("prev_change_id")
 	}
+	e.lastSeq = o.integer("change_id")
+	e.bids = o.array("bids")
+	e.asks = o.array("asks")
 	m.book(e)
 }

@@ -1,6 +1,6 @@
 package main
 
-// The events. Text fields hold what a field's reader returned, and "" becomes null. Prices, sizes and
+// The events. Text fields hold what a node's reader returned, and "" becomes null. Prices, sizes and
 // volumes are the exchange's decimals, to the digit; times are milliseconds since 1970 in UTC.
 
 // A head is what every event begins with.
@@ -31,7 +31,7 @@ type book struct {
 	head
 	action            string // snapshot or update
 	firstSeq, lastSeq string // the exchange's sequence numbers: an update follows on firstSeq
-	bids, asks        field
+	bids, asks        node
 	level             layout
 }
 
@@ -59,12 +59,9 @@ type status struct {
 	head
 	event         string // subscribe, unsubscribe or error
 	channel       string // what it is about: one channel,
-	channels      field  // or an array of them, or none
+	channels      node   // or an array of them, or none
 	code, message string // of an error
 }
-
-// none is no field at all.
-var none = field{token: absent}
 
 func (m *message) trade(e trade) {
 	m.begin(e.head, "trade")
@@ -133,14 +130,14 @@ func (m *message) status(e status) {
 	m.end()
 }
 
-func (m *message) levels(key string, side field, layout layout) {
+func (m *message) levels(key string, side node, layout layout) {
 	m.key(key)
 	m.out = append(m.out, '[')
-	side = side.array()
-	for level := side.first(); level.token != absent && m.failure == ""; level = level.next() {
-		if level.index > 0 {
+	for i := 0; side.more(); i++ {
+		if i > 0 {
 			m.out = append(m.out, ',')
 		}
+		level := side.array(next)
 		price, size := level.priceAndSize(layout)
 		m.out = append(m.out, `["`...)
 		m.out = append(m.out, price...)
@@ -151,35 +148,31 @@ func (m *message) levels(key string, side field, layout layout) {
 	m.out = append(m.out, ']')
 }
 
-func (f field) priceAndSize(layout layout) (price, size string) {
-	f = f.array()
+// priceAndSize reads a price level.
+func (n *node) priceAndSize(layout layout) (price, size string) {
 	if layout == sized {
-		p := f.first()
-		s := p.next()
-		return p.decimal(), s.decimal()
+		return n.decimal(next), n.decimal(next)
 	}
-	state := f.first()
-	p := state.next()
-	s := p.next()
-	price, size = p.number(), s.number()
+	state := n.oneOf(next, "new", "change", "delete")
+	price, size = n.number(next), n.number(next)
 	// What was deleted has size 0, which is how the events say so.
-	if state.oneOf("new", "change", "delete") == "delete" && !isZero(size) {
-		s.wrong("0 in a level that is deleted", size)
+	if state == "delete" && !isZero(size) {
+		n.wrong(next, "0 in a level that is deleted", size)
 	}
 	return price, size
 }
 
 // channels writes one channel, when there is one, and then those of an array.
-func (m *message) channels(one string, many field) {
+func (m *message) channels(one string, many node) {
 	m.out = append(m.out, '[')
 	if one != "" {
 		m.value(one)
 	}
-	for channel := many.first(); channel.token != absent && m.failure == ""; channel = channel.next() {
-		if channel.index > 0 {
+	for i := 0; many.more(); i++ {
+		if i > 0 {
 			m.out = append(m.out, ',')
 		}
-		m.value(channel.string())
+		m.value(many.string(next))
 	}
 	m.out = append(m.out, ']')
 }

@@ -229,29 +229,44 @@ func (s *scanner) escape() bool {
 }
 
 func (s *scanner) number() bool {
-	s.take('-')
-	if !s.take('0') && !s.digits() {
-		return false
-	}
-	if s.take('.') && !s.digits() {
-		return false
-	}
-	if s.take('e') || s.take('E') {
-		if !s.take('+') {
-			s.take('-')
-		}
-		return s.digits()
-	}
-	return true
+	_, n, ok := number(s.text[s.at:])
+	s.at += n
+	return ok
 }
 
-// digits steps over one digit or more.
-func (s *scanner) digits() bool {
-	from := s.at
-	for s.at < len(s.text) && isDigit(s.text[s.at]) {
-		s.at++
+// number returns how many bytes of text are the beginning of a number, how many of them are before its
+// exponent, and whether the number is whole.
+func number(text string) (mantissa, n int, ok bool) {
+	if n < len(text) && text[n] == '-' {
+		n++
 	}
-	return s.at > from
+	if n < len(text) && text[n] == '0' {
+		n++
+	} else if n, ok = digits(text, n); !ok {
+		return n, n, false
+	}
+	if n < len(text) && text[n] == '.' {
+		if n, ok = digits(text, n+1); !ok {
+			return n, n, false
+		}
+	}
+	mantissa = n
+	if n < len(text) && text[n]|0x20 == 'e' {
+		n++
+		if n < len(text) && (text[n] == '+' || text[n] == '-') {
+			n++
+		}
+		n, ok = digits(text, n)
+		return mantissa, n, ok
+	}
+	return mantissa, n, true
+}
+
+// digits returns the offset behind the digits at n, and whether there is one at least.
+func digits(text string, n int) (end int, ok bool) {
+	for end = n; end < len(text) && isDigit(text[end]); end++ {
+	}
+	return end, end > n
 }
 
 func (s *scanner) literal(word string) bool {

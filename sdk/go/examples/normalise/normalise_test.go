@@ -72,8 +72,10 @@ func TestRefusalsOfWhatATableCannotHold(t *testing.T) {
 		"65 levels":               {`{"a":` + strings.Repeat("[", 64) + strings.Repeat("]", 64) + `}`, "not JSON: nested deeper than 64 levels at offset 68"},
 		"64 levels":               {`{"a":` + strings.Repeat("[", 63) + strings.Repeat("]", 63) + `}`, `unknown message: no "stream", "arg" or "jsonrpc" field`},
 		"a million open brackets": {`{"a":` + strings.Repeat("[", 1_000_000), "not JSON: nested deeper than 64 levels at offset 68"},
-		"excerpt between characters": {`{"e":"` + strings.Repeat("€", 20) + `"}`,
-			`binance: unknown event "` + strings.Repeat("€", 13) + "..."},
+		"excerpt between characters": {
+			`{"e":"` + strings.Repeat("€", 20) + `"}`,
+			`binance: unknown event "` + strings.Repeat("€", 13) + "...",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := prismtest.Call(normalise, []byte(test.message))
@@ -175,8 +177,10 @@ func TestRecordingBecomesEvents(t *testing.T) {
 	recording := findRecording(t)
 	want := map[string]map[string]int{
 		"binance": {"book": 177, "ticker": 84, "trade": 2, "candle": 2},
-		"okx": {"ticker": 28, "status tickers": 9, "trade": 74, "status trades": 6,
-			"book": 290, "status books": 3},
+		"okx": {
+			"ticker": 28, "status tickers": 9, "trade": 74, "status trades": 6,
+			"book": 290, "status books": 3,
+		},
 		"deribit": {"ticker": 89, "book": 46, "status trades": 1},
 	}
 	for _, exchange := range exchanges {
@@ -245,11 +249,15 @@ func FuzzNormalise(f *testing.F) {
 // fields are the keys of each type of event, in order, after exchange, type, symbol and ts_ms.
 var fields = map[string][]string{
 	"trade": {"id", "price", "size", "side"},
-	"ticker": {"bid", "bid_size", "ask", "ask_size", "last", "last_size",
-		"open_24h", "high_24h", "low_24h", "volume_24h", "mark", "index", "open_interest"},
+	"ticker": {
+		"bid", "bid_size", "ask", "ask_size", "last", "last_size",
+		"open_24h", "high_24h", "low_24h", "volume_24h", "mark", "index", "open_interest",
+	},
 	"book": {"action", "first_seq", "last_seq", "bids", "asks"},
-	"candle": {"interval", "open_ms", "close_ms", "open", "high", "low", "close",
-		"volume", "quote_volume", "trades", "closed"},
+	"candle": {
+		"interval", "open_ms", "close_ms", "open", "high", "low", "close",
+		"volume", "quote_volume", "trades", "closed",
+	},
 	"status": {"event", "channels", "code", "message"},
 }
 

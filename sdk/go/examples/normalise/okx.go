@@ -20,9 +20,10 @@ func (m *message) okx(top *node) {
 	case equal(channel, "tickers"):
 		m.okxTickers(top)
 	case equal(channel, "books"), equal(channel, "books-l2-tbt"), equal(channel, "books50-l2-tbt"):
-		m.okxBooks(top, &arg, top.field("action"))
+		m.okxBooks(top, &arg, top)
 	case equal(channel, "books5"), equal(channel, "bbo-tbt"):
-		m.okxBooks(top, &arg, top.ifSent("action"))
+		sent := top.ifSent()
+		m.okxBooks(top, &arg, &sent)
 	default:
 		m.unknown("channel", channel)
 	}
@@ -46,25 +47,27 @@ func (m *message) okxEvent(top *node) {
 	m.where = "okx event"
 	if e.event != "error" || top.has("arg") {
 		arg := top.object("arg")
-		e.symbol = arg.ifSent("instId").string() // a channel may be about a kind of instrument
+		argSent := arg.ifSent()
+		e.symbol = argSent.string("instId") // a channel may be about a kind of instrument
 		e.channel = arg.string("channel")
 	}
-	e.code = top.ifSent("code").string()
-	e.message = top.ifSent("msg").string()
+	sent := top.ifSent()
+	e.code = sent.string("code")
+	e.message = sent.string("msg")
 	m.status(e)
 }
 
 func (m *message) okxTrades(top *node) {
 	m.where = "okx trades"
 	data := top.entries("data")
-	for o := data.first(); o.token != absent && m.failure == ""; o = o.next() {
-		o := o.object()
+	for data.more() {
+		o := data.object(next)
 		m.trade(trade{
 			head:  head{"okx", o.string("instId"), o.digits("ts")},
 			id:    o.string("tradeId"),
 			price: o.decimal("px"),
 			size:  o.decimal("sz"),
-			side:  o.field("side").oneOf("buy", "sell"),
+			side:  o.oneOf("side", "buy", "sell"),
 		})
 	}
 }
@@ -72,42 +75,44 @@ func (m *message) okxTrades(top *node) {
 func (m *message) okxTickers(top *node) {
 	m.where = "okx tickers"
 	data := top.entries("data")
-	for o := data.first(); o.token != absent && m.failure == ""; o = o.next() {
-		o := o.object()
+	for data.more() {
+		o := data.object(next)
+		nullable := o.orNull()
 		m.ticker(ticker{
 			head:     head{"okx", o.string("instId"), o.digits("ts")},
-			bid:      o.orNull("bidPx").decimal(),
-			bidSize:  o.orNull("bidSz").decimal(),
-			ask:      o.orNull("askPx").decimal(),
-			askSize:  o.orNull("askSz").decimal(),
-			last:     o.orNull("last").decimal(),
-			lastSize: o.orNull("lastSz").decimal(),
-			open:     o.orNull("open24h").decimal(),
-			high:     o.orNull("high24h").decimal(),
-			low:      o.orNull("low24h").decimal(),
-			volume:   o.orNull("vol24h").decimal(),
+			bid:      nullable.decimal("bidPx"),
+			bidSize:  nullable.decimal("bidSz"),
+			ask:      nullable.decimal("askPx"),
+			askSize:  nullable.decimal("askSz"),
+			last:     nullable.decimal("last"),
+			lastSize: nullable.decimal("lastSz"),
+			open:     nullable.decimal("open24h"),
+			high:     nullable.decimal("high24h"),
+			low:      nullable.decimal("low24h"),
+			volume:   nullable.decimal("vol24h"),
 		})
 	}
 }
 
-// okxBooks reads an order book. A channel that sends the whole book each time names no action.
-func (m *message) okxBooks(top, arg *node, action field) {
+// okxBooks reads an order book. A channel that sends the whole book each time need not name the action.
+func (m *message) okxBooks(top, arg, actionOf *node) {
 	m.where = "okx books"
 	symbol := arg.string("instId")
-	act := action.oneOf("snapshot", "update")
-	if act == "" {
-		act = "snapshot"
+	action := actionOf.oneOf("action", "snapshot", "update")
+	if action == "" {
+		action = "snapshot"
 	}
 	data := top.entries("data")
-	for o := data.first(); o.token != absent && m.failure == ""; o = o.next() {
-		o := o.object()
+	for data.more() {
+		o := data.object(next)
+		sent := o.ifSent()
 		m.book(book{
 			head:     head{"okx", symbol, o.digits("ts")},
-			action:   act,
-			firstSeq: o.ifSent("prevSeqId").integer(),
-			lastSeq:  o.ifSent("seqId").integer(),
-			bids:     o.field("bids"),
-			asks:     o.field("asks"),
+			action:   action,
+			firstSeq: sent.integer("prevSeqId"),
+			lastSeq:  sent.integer("seqId"),
+			bids:     o.array("bids"),
+			asks:     o.array("asks"),
 			level:    sized,
 		})
 	}
@@ -118,28 +123,21 @@ func (m *message) okxCandles(top, arg *node, interval string) {
 	m.where = "okx candle"
 	symbol := arg.string("instId")
 	data := top.entries("data")
-	for o := data.first(); o.token != absent && m.failure == ""; o = o.next() {
-		row := o.array()
-		time := row.first()
-		open := time.next()
-		high := open.next()
-		low := high.next()
-		last := low.next()
-		volume := last.next()
-		coins := volume.next()
-		quoteVolume := coins.next()
-		over := quoteVolume.next()
-		m.candle(candle{
-			head:        head{exchange: "okx", symbol: symbol},
-			interval:    interval,
-			openTime:    time.digits(),
-			open:        open.decimal(),
-			high:        high.decimal(),
-			low:         low.decimal(),
-			close:       last.decimal(),
-			volume:      volume.decimal(),
-			quoteVolume: quoteVolume.decimal(),
-			closed:      over.oneOf("0", "1") == "1",
-		})
+	for data.more() {
+		row := data.array(next)
+		e := candle{
+			head:     head{exchange: "okx", symbol: symbol},
+			interval: interval,
+			openTime: row.digits(next),
+			open:     row.decimal(next),
+			high:     row.decimal(next),
+			low:      row.decimal(next),
+			close:    row.decimal(next),
+			volume:   row.decimal(next),
+		}
+		row.decimal(next) // the volume in coins
+		e.quoteVolume = row.decimal(next)
+		e.closed = row.oneOf(next, "0", "1") == "1"
+		m.candle(e)
 	}
 }

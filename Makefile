@@ -1,0 +1,78 @@
+# Everything here works on a machine that has Go, Node and make; what else a
+# target needs it installs, or says how to.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+GO       ?= go
+TOOLS    := $(CURDIR)/.tools
+LINT     := $(TOOLS)/golangci-lint-2.15.0
+GUEST_GO := sdk/go/examples/normalise/normalise.wasm
+GUEST_C  := sdk/c/examples/normalise/normalise.wasm
+FUZZTIME ?= 1m
+VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null)
+
+.PHONY: help
+help: ## say what can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## build the server into bin/
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o bin/prismrt ./cmd/prismrt
+
+.PHONY: guests
+guests: tools $(GUEST_GO) $(GUEST_C) ## build the sample plugins, in every language there is an SDK for
+
+# Go and clang know better than make what changed.
+.PHONY: $(GUEST_GO) $(GUEST_C)
+$(GUEST_GO):
+	cd sdk/go && GOOS=wasip1 GOARCH=wasm $(GO) build -trimpath -ldflags "-s -w" -buildmode=c-shared -o examples/normalise/normalise.wasm ./examples/normalise
+$(GUEST_C):
+	$(MAKE) -C sdk/c
+
+.PHONY: tools
+tools: ## install what guests are built with, where it is missing
+	sh sdk/c/tools.sh
+
+.PHONY: demo
+demo: build $(GUEST_GO) ## upload the sample plugin, send exchange messages through it, show what came out
+	$(GO) run ./cmd/demo -server bin/prismrt -plugin $(GUEST_GO) -data ../shared/data/market,sdk/testdata/market
+
+.PHONY: run
+run: build $(GUEST_GO) ## the same, and leave it serving
+	$(GO) run ./cmd/demo -server bin/prismrt -plugin $(GUEST_GO) -data ../shared/data/market,sdk/testdata/market -keep
+
+.PHONY: test
+test: guests ## run all tests under the race detector
+	$(GO) test -race ./...
+	cd sdk/go && $(GO) test -race ./...
+
+.PHONY: lint
+lint: $(LINT) ## vet and lint, guests included
+	$(GO) vet ./...
+	$(LINT) run ./...
+	cd sdk/go && $(GO) vet ./... && GOOS=wasip1 GOARCH=wasm $(GO) vet ./... && $(LINT) run --config $(CURDIR)/.golangci.yml ./...
+	$(GO) mod tidy -diff
+	cd sdk/go && $(GO) mod tidy -diff
+
+$(LINT):
+	GOBIN=$(TOOLS) GOFLAGS= $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+	mv $(TOOLS)/golangci-lint $@
+
+.PHONY: check
+check: test lint ## what CI runs
+
+.PHONY: fuzz
+fuzz: ## fuzz whatever reads foreign bytes, FUZZTIME (1m) each
+	$(GO) test -run '^$$' -fuzz FuzzParse -fuzztime $(FUZZTIME) ./runtime/wasm
+	$(GO) test -run '^$$' -fuzz FuzzDecode -fuzztime $(FUZZTIME) ./runtime/config
+	$(GO) test -run '^$$' -fuzz FuzzParseManifest -fuzztime $(FUZZTIME) ./plugins
+	cd sdk/go && $(GO) test -run '^$$' -fuzz Fuzz -fuzztime $(FUZZTIME) ./examples/normalise
+
+.PHONY: bench
+bench: guests ## run the benchmarks that BENCHMARKS.md quotes
+	$(GO) test -run '^$$' -bench . -benchmem -count 6 ./runtime/...
+
+.PHONY: clean
+clean: ## remove what was built
+	rm -rf bin .data $(GUEST_GO) $(GUEST_C)
