@@ -3,85 +3,85 @@
 #include "event.h"
 #include "exchanges.h"
 
-static void read_trade(struct message *m, const struct field *o, const char *id) {
+static void read_trade(struct message *m, struct node *o, const char *id) {
 	struct trade e = {.head.exchange = "binance"};
-	e.head.symbol = as_string(member(o, "s"));
-	e.head.time = as_integer(member(o, "T"));
-	e.id = as_integer(member(o, id));
-	e.price = as_decimal(member(o, "p"));
-	e.size = as_decimal(member(o, "q"));
-	e.side = as_bool(member(o, "m")) ? "sell" : "buy"; /* m: the buyer's order was in the book */
+	e.head.symbol = get_string(o, "s");
+	e.head.time = get_integer(o, "T");
+	e.id = get_integer(o, id);
+	e.price = get_decimal(o, "p");
+	e.size = get_decimal(o, "q");
+	e.side = get_bool(o, "m") ? "sell" : "buy"; /* m: the buyer's order was in the book */
 	write_trade(m, &e);
 }
 
-bool is_book_ticker(const struct field *o) {
+bool is_book_ticker(struct node *o) {
 	return has(o, "s") && has(o, "b") && has(o, "B") && has(o, "a") && has(o, "A");
 }
 
-static void read_book_ticker(struct message *m, const struct field *o) {
+static void read_book_ticker(struct message *m, struct node *o) {
 	m->where = "binance bookTicker";
 	struct ticker e = {.head.exchange = "binance"};
-	e.head.symbol = as_string(member(o, "s"));
+	e.head.symbol = get_string(o, "s");
 	e.head.time = as_integer(if_sent(member(o, "E"))); /* futures send the time */
-	e.bid = as_decimal(member(o, "b"));
-	e.bid_size = as_decimal(member(o, "B"));
-	e.ask = as_decimal(member(o, "a"));
-	e.ask_size = as_decimal(member(o, "A"));
+	e.bid = get_decimal(o, "b");
+	e.bid_size = get_decimal(o, "B");
+	e.ask = get_decimal(o, "a");
+	e.ask_size = get_decimal(o, "A");
 	write_ticker(m, &e);
 }
 
-static void read_day_ticker(struct message *m, const struct field *o) {
+static void read_day_ticker(struct message *m, struct node *o) {
 	m->where = "binance 24hrTicker";
 	struct ticker e = {.head.exchange = "binance"};
-	e.head.symbol = as_string(member(o, "s"));
-	e.head.time = as_integer(member(o, "E"));
-	e.bid = as_decimal(member(o, "b"));
-	e.bid_size = as_decimal(member(o, "B"));
-	e.ask = as_decimal(member(o, "a"));
-	e.ask_size = as_decimal(member(o, "A"));
-	e.last = as_decimal(member(o, "c"));
-	e.last_size = as_decimal(member(o, "Q"));
-	e.open = as_decimal(member(o, "o"));
-	e.high = as_decimal(member(o, "h"));
-	e.low = as_decimal(member(o, "l"));
-	e.volume = as_decimal(member(o, "v"));
+	e.head.symbol = get_string(o, "s");
+	e.head.time = get_integer(o, "E");
+	e.bid = get_decimal(o, "b");
+	e.bid_size = get_decimal(o, "B");
+	e.ask = get_decimal(o, "a");
+	e.ask_size = get_decimal(o, "A");
+	e.last = get_decimal(o, "c");
+	e.last_size = get_decimal(o, "Q");
+	e.open = get_decimal(o, "o");
+	e.high = get_decimal(o, "h");
+	e.low = get_decimal(o, "l");
+	e.volume = get_decimal(o, "v");
 	write_ticker(m, &e);
 }
 
-static void read_depth_update(struct message *m, const struct field *o) {
+static void read_depth_update(struct message *m, struct node *o) {
 	m->where = "binance depthUpdate";
 	struct book e = {.head.exchange = "binance", .action = "update", .price_level = decimal_level};
-	e.head.symbol = as_string(member(o, "s"));
-	e.head.time = as_integer(member(o, "E"));
-	e.first_seq = as_integer(member(o, "U"));
-	e.last_seq = as_integer(member(o, "u"));
+	e.head.symbol = get_string(o, "s");
+	e.head.time = get_integer(o, "E");
+	e.first_seq = get_integer(o, "U");
+	e.last_seq = get_integer(o, "u");
 	e.bids = member(o, "b");
 	e.asks = member(o, "a");
 	write_book(m, &e);
 }
 
-static void read_kline(struct message *m, const struct field *o) {
+static void read_kline(struct message *m, struct node *o) {
 	m->where = "binance kline";
 	struct candle e = {.head.exchange = "binance"};
-	e.head.symbol = as_string(member(o, "s"));
-	e.head.time = as_integer(member(o, "E"));
-	struct field k = as_object(member(o, "k"));
-	e.interval = as_string(member(&k, "i"));
-	e.open_time = as_integer(member(&k, "t"));
-	e.close_time = as_integer(member(&k, "T"));
-	e.open = as_decimal(member(&k, "o"));
-	e.high = as_decimal(member(&k, "h"));
-	e.low = as_decimal(member(&k, "l"));
-	e.close = as_decimal(member(&k, "c"));
-	e.volume = as_decimal(member(&k, "v"));
-	e.quote_volume = as_decimal(member(&k, "q"));
-	e.trades = as_integer(member(&k, "n"));
-	e.closed = as_bool(member(&k, "x"));
+	e.head.symbol = get_string(o, "s");
+	e.head.time = get_integer(o, "E");
+	struct node k = get_object(o, "k");
+	e.interval = get_string(&k, "i");
+	e.open_time = get_integer(&k, "t");
+	e.close_time = get_integer(&k, "T");
+	e.open = get_decimal(&k, "o");
+	e.high = get_decimal(&k, "h");
+	e.low = get_decimal(&k, "l");
+	e.close = get_decimal(&k, "c");
+	e.volume = get_decimal(&k, "v");
+	e.quote_volume = get_decimal(&k, "q");
+	e.trades = get_integer(&k, "n");
+	e.closed = get_bool(&k, "x");
 	write_candle(m, &e);
 }
 
 /* read_event reads the event of a stream, whose name is empty in raw streams. */
-static void read_event(struct message *m, const struct field *o, struct text stream) {
+static void read_event(struct message *m, struct node *o, struct text stream) {
 	if (!has(o, "e")) {
 		/* The best bid and offer is the one event of these that does not say what it is. */
 		struct text name;
@@ -92,7 +92,7 @@ static void read_event(struct message *m, const struct field *o, struct text str
 		}
 		return;
 	}
-	struct text event = as_string(member(o, "e"));
+	struct text event = get_string(o, "e");
 	if (text_equal(event, "trade")) {
 		m->where = "binance trade";
 		read_trade(m, o, "t");
@@ -113,16 +113,16 @@ static void read_event(struct message *m, const struct field *o, struct text str
 }
 
 /* read_answer reads the answer to a request: {"result":null,"id":1} when it was granted. */
-static void read_answer(struct message *m, const struct field *top) {
+static void read_answer(struct message *m, struct node *top) {
 	m->where = "binance answer";
-	struct status e = {.head.exchange = "binance", .event = "subscribe", .channels = no_field()};
+	struct status e = {.head.exchange = "binance", .event = "subscribe", .channels = no_node()};
 	if (has(top, "error")) {
-		struct field refusal = as_object(member(top, "error"));
+		struct node refusal = get_object(top, "error");
 		e.event = "error";
-		e.code = as_integer(member(&refusal, "code"));
-		e.message = as_string(member(&refusal, "msg"));
+		e.code = get_integer(&refusal, "code");
+		e.message = get_string(&refusal, "msg");
 	} else {
-		struct field result = member(top, "result");
+		struct node result = member(top, "result");
 		struct text text = as_raw(if_sent(result));
 		if (text.length > 0) {
 			wrong(&result, "null", text);
@@ -131,7 +131,7 @@ static void read_answer(struct message *m, const struct field *top) {
 	write_status(m, &e);
 }
 
-void read_binance(struct message *m, const struct field *top) {
+void read_binance(struct message *m, struct node *top) {
 	m->where = "binance";
 	if (has(top, "result") || has(top, "error")) {
 		read_answer(m, top);
@@ -141,8 +141,8 @@ void read_binance(struct message *m, const struct field *top) {
 		read_event(m, top, (struct text){NULL, 0});
 		return;
 	}
-	struct text stream = as_string(member(top, "stream"));
-	struct field data = as_object(member(top, "data"));
+	struct text stream = get_string(top, "stream");
+	struct node data = get_object(top, "data");
 	/* The path begins anew, so that a failure names a field alike in raw and combined streams. */
 	data.parent = NULL;
 	read_event(m, &data, stream);

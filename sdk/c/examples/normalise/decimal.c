@@ -58,19 +58,16 @@ static char next_digit(struct digits *digits) {
 
 struct text plain_decimal(struct message *m, struct text text) {
 	static const struct text none = {NULL, 0};
-	if (!json_is_number(text)) {
+	size_t mantissa;
+	if (!json_number(text, &mantissa)) {
 		return none;
 	}
-	const char *end = text.at + text.length;
-	const char *e = text.at;
-	while (e < end && *e != 'e' && *e != 'E') {
-		e++;
-	}
-	if (e == end) {
+	if (mantissa == text.length) {
 		return text;
 	}
+	const char *e = text.at + mantissa;
 	int exponent;
-	if (!parse_exponent(e + 1, end, &exponent)) {
+	if (!parse_exponent(e + 1, text.at + text.length, &exponent)) {
 		return none;
 	}
 

@@ -2,7 +2,7 @@
 #ifndef DECIMAL_H
 #define DECIMAL_H
 
-#include "field.h"
+#include "node.h"
 
 /* is_integer reports whether text is an integer of 64 bits, as JSON writes one. The smallest of them is
  * left out, for the sake of a short comparison. */

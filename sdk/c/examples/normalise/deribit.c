@@ -22,44 +22,44 @@ static struct text milliseconds(struct text microseconds) {
 }
 
 /* read_answer reads the answer to a subscription, which lists the channels subscribed to. */
-static void read_answer(struct message *m, const struct field *top) {
+static void read_answer(struct message *m, struct node *top) {
 	m->where = "deribit answer";
-	struct status e = {.head.exchange = "deribit", .event = "subscribe", .channels = no_field()};
+	struct status e = {.head.exchange = "deribit", .event = "subscribe", .channels = no_node()};
 	e.head.time = milliseconds(as_integer(if_sent(member(top, "usOut"))));
 	if (has(top, "error")) {
-		struct field refusal = as_object(member(top, "error"));
+		struct node refusal = get_object(top, "error");
 		e.event = "error";
-		e.code = as_integer(member(&refusal, "code"));
-		e.message = as_string(member(&refusal, "message"));
+		e.code = get_integer(&refusal, "code");
+		e.message = get_string(&refusal, "message");
 	} else {
-		e.channels = as_array(member(top, "result"));
+		e.channels = get_array(top, "result");
 	}
 	write_status(m, &e);
 }
 
-static void read_trades(struct message *m, struct field data) {
+static void read_trades(struct message *m, struct node data) {
 	m->where = "deribit trades";
 	data = as_entries(data);
-	for (struct field entry = first(&data); !is_absent(&entry) && !m->failed; entry = next(&entry)) {
-		struct field o = as_object(entry);
+	while (more(&data)) {
+		struct node o = get_object(&data, NEXT);
 		struct trade e = {.head.exchange = "deribit"};
-		e.head.symbol = as_string(member(&o, "instrument_name"));
-		e.head.time = as_integer(member(&o, "timestamp"));
-		e.id = as_string(member(&o, "trade_id"));
-		e.price = as_number(member(&o, "price"));
-		e.size = as_number(member(&o, "amount"));
-		e.side = one_of(member(&o, "direction"), directions);
+		e.head.symbol = get_string(&o, "instrument_name");
+		e.head.time = get_integer(&o, "timestamp");
+		e.id = get_string(&o, "trade_id");
+		e.price = get_number(&o, "price");
+		e.size = get_number(&o, "amount");
+		e.side = get_one_of(&o, "direction", directions);
 		write_trade(m, &e);
 	}
 }
 
-static void read_ticker(struct message *m, struct field data) {
+static void read_ticker(struct message *m, struct node data) {
 	m->where = "deribit ticker";
-	struct field o = as_object(data);
+	struct node o = as_object(data);
 	struct ticker e = {.head.exchange = "deribit"};
-	e.head.symbol = as_string(member(&o, "instrument_name"));
-	e.head.time = as_integer(member(&o, "timestamp"));
-	struct field stats = as_object(member(&o, "stats"));
+	e.head.symbol = get_string(&o, "instrument_name");
+	e.head.time = get_integer(&o, "timestamp");
+	struct node stats = get_object(&o, "stats");
 	e.bid = as_number(or_null(member(&o, "best_bid_price")));
 	e.bid_size = as_number(or_null(member(&o, "best_bid_amount")));
 	e.ask = as_number(or_null(member(&o, "best_ask_price")));
@@ -75,10 +75,10 @@ static void read_ticker(struct message *m, struct field data) {
 }
 
 /* deribit_level reads ["new", price, amount]. What was deleted has amount 0, as the events have it. */
-static void deribit_level(const struct field *level, struct text *price, struct text *size) {
-	struct field action = first(level);
-	struct field p = next(&action);
-	struct field s = next(&p);
+static void deribit_level(struct node *level, struct text *price, struct text *size) {
+	struct node action = first(level);
+	struct node p = next(&action);
+	struct node s = next(&p);
 	*price = as_number(p);
 	*size = as_number(s);
 	if (strcmp(one_of(action, level_actions), "delete") == 0 && !is_zero(*size)) {
@@ -86,36 +86,36 @@ static void deribit_level(const struct field *level, struct text *price, struct 
 	}
 }
 
-static void read_book(struct message *m, struct field data) {
+static void read_book(struct message *m, struct node data) {
 	m->where = "deribit book";
-	struct field o = as_object(data);
+	struct node o = as_object(data);
 	struct book e = {.head.exchange = "deribit", .action = "snapshot", .price_level = deribit_level};
-	e.head.symbol = as_string(member(&o, "instrument_name"));
-	e.head.time = as_integer(member(&o, "timestamp"));
-	e.last_seq = as_integer(member(&o, "change_id"));
-	if (strcmp(one_of(member(&o, "type"), types), "change") == 0) {
+	e.head.symbol = get_string(&o, "instrument_name");
+	e.head.time = get_integer(&o, "timestamp");
+	e.last_seq = get_integer(&o, "change_id");
+	if (strcmp(get_one_of(&o, "type", types), "change") == 0) {
 		e.action = "update";
-		e.first_seq = as_integer(member(&o, "prev_change_id"));
+		e.first_seq = get_integer(&o, "prev_change_id");
 	}
 	e.bids = member(&o, "bids");
 	e.asks = member(&o, "asks");
 	write_book(m, &e);
 }
 
-void read_deribit(struct message *m, const struct field *top) {
+void read_deribit(struct message *m, struct node *top) {
 	m->where = "deribit";
 	if (!has(top, "method")) {
 		read_answer(m, top);
 		return;
 	}
-	struct text method = as_string(member(top, "method"));
+	struct text method = get_string(top, "method");
 	if (!text_equal(method, "subscription")) {
 		message_unknown(m, "method", method);
 		return;
 	}
-	struct field params = as_object(member(top, "params"));
-	struct text channel = as_string(member(&params, "channel"));
-	struct field data = member(&params, "data");
+	struct node params = get_object(top, "params");
+	struct text channel = get_string(&params, "channel");
+	struct node data = member(&params, "data");
 	if (text_cut_prefix(channel, "trades.", NULL)) {
 		read_trades(m, data);
 	} else if (text_cut_prefix(channel, "ticker.", NULL)) {

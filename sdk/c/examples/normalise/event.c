@@ -100,23 +100,23 @@ void write_ticker(struct message *m, const struct ticker *e) {
 	write_end(m);
 }
 
-void decimal_level(const struct field *level, struct text *price, struct text *size) {
-	struct field p = first(level);
-	struct field s = next(&p);
+void decimal_level(struct node *level, struct text *price, struct text *size) {
+	struct node p = first(level);
+	struct node s = next(&p);
 	*price = as_decimal(p);
 	*size = as_decimal(s);
 }
 
-static void write_levels(struct message *m, const char *key, struct field side,
-		void (*price_level)(const struct field *level, struct text *price, struct text *size)) {
+static void write_levels(struct message *m, const char *key, struct node side,
+		void (*price_level)(struct node *level, struct text *price, struct text *size)) {
 	write_key(m, key);
 	write_words(m, "[");
 	side = as_array(side);
-	for (struct field level = first(&side); !is_absent(&level) && !m->failed; level = next(&level)) {
+	for (struct node level = first(&side); !is_absent(&level) && !m->failed; level = next(&level)) {
 		if (level.index > 0) {
 			write_words(m, ",");
 		}
-		struct field pair = as_array(level);
+		struct node pair = as_array(level);
 		struct text price, size;
 		price_level(&pair, &price, &size);
 		write_words(m, "[\"");
@@ -156,13 +156,13 @@ void write_candle(struct message *m, const struct candle *e) {
 }
 
 /* write_channels writes one channel, when there is one, and then those of an array. */
-static void write_channels(struct message *m, struct text one, const struct field *many) {
+static void write_channels(struct message *m, struct text one, struct node *many) {
 	write_key(m, "channels");
 	write_words(m, "[");
 	if (one.length > 0) {
 		write_string(m, one);
 	}
-	for (struct field channel = first(many); !is_absent(&channel) && !m->failed; channel = next(&channel)) {
+	for (struct node channel = first(many); !is_absent(&channel) && !m->failed; channel = next(&channel)) {
 		if (channel.index > 0) {
 			write_words(m, ",");
 		}

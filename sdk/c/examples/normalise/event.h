@@ -3,7 +3,7 @@
 #ifndef EVENT_H
 #define EVENT_H
 
-#include "field.h"
+#include "node.h"
 
 /* A head is what every event begins with. */
 struct head {
@@ -33,8 +33,8 @@ struct book {
 	struct head head;
 	const char *action;             /* snapshot or update */
 	struct text first_seq, last_seq; /* the exchange's sequence numbers: an update follows on first_seq */
-	struct field bids, asks;
-	void (*price_level)(const struct field *level, struct text *price, struct text *size);
+	struct node bids, asks;
+	void (*price_level)(struct node *level, struct text *price, struct text *size);
 };
 
 /* A candle is the trading of one interval. */
@@ -53,7 +53,7 @@ struct status {
 	struct head head;
 	const char *event;         /* subscribe, unsubscribe or error */
 	struct text channel;       /* what it is about: one channel, */
-	struct field channels;     /* or an array of them, or no_field */
+	struct node channels;     /* or an array of them, or no_node */
 	struct text code, message; /* of an error */
 };
 
@@ -64,6 +64,6 @@ void write_candle(struct message *m, const struct candle *e);
 void write_status(struct message *m, const struct status *e);
 
 /* decimal_level reads ["price","size",...]. */
-void decimal_level(const struct field *level, struct text *price, struct text *size);
+void decimal_level(struct node *level, struct text *price, struct text *size);
 
 #endif

@@ -5,14 +5,14 @@
 #ifndef EXCHANGES_H
 #define EXCHANGES_H
 
-#include "field.h"
+#include "node.h"
 
-void read_binance(struct message *m, const struct field *top);
-void read_okx(struct message *m, const struct field *top);
-void read_deribit(struct message *m, const struct field *top);
+void read_binance(struct message *m, struct node *top);
+void read_okx(struct message *m, struct node *top);
+void read_deribit(struct message *m, struct node *top);
 
 /* is_book_ticker reports whether a message has the shape of Binance's best bid and offer, which does
  * not say what it is. */
-bool is_book_ticker(const struct field *object);
+bool is_book_ticker(struct node *object);
 
 #endif

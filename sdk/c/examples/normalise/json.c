@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* max_depth bounds how deeply objects and arrays nest, and with it the recursion here. */
+/* max_depth bounds how deeply objects and arrays nest. */
 enum { max_depth = 64 };
 
 /* A scanner reads a document from front to back. Its functions report false where the text stops being
@@ -12,12 +12,12 @@ struct scanner {
 	struct text text;
 	size_t at;
 	struct tokens *tokens;
-	const char *problem; /* set when it is neither an unexpected byte nor the end */
+	uint32_t inside[max_depth]; /* the containers around this place, the outermost first */
+	int depth;                  /* how many */
+	const char *problem;        /* set when it is neither an unexpected byte nor the end */
 };
 
 static const char out_of_memory[] = "out of memory";
-
-static bool scan_value(struct scanner *s, int depth);
 
 /* peek returns the byte here, 0 at the end. No JSON outside a string has a zero byte, and inside one it
  * is no valid character either, so the two need not be told apart. */
@@ -126,23 +126,47 @@ static bool scan_escape(struct scanner *s) {
 	}
 }
 
+static bool is_plain(unsigned char c) { return c >= ' ' && c < 0x80 && c != '"' && c != '\\'; }
+
+/* skip_plain steps over characters that stand for themselves: ASCII, and neither a control character
+ * nor a quote nor a backslash. It looks at eight of them at once. */
+static void skip_plain(struct scanner *s) {
+	static const uint64_t each = 0x0101010101010101;
+	while (s->text.length - s->at >= 8) {
+		uint64_t eight;
+		memcpy(&eight, s->text.at + s->at, sizeof eight);
+		uint64_t quote = eight ^ each * '"';
+		uint64_t backslash = eight ^ each * '\\';
+		/* No highest bit is set when all eight are plain. */
+		uint64_t found = eight | ((eight - each * ' ') & ~eight) | ((quote - each) & ~quote) |
+				((backslash - each) & ~backslash);
+		if ((found & each * 0x80) != 0) {
+			break;
+		}
+		s->at += 8;
+	}
+	while (s->at < s->text.length && is_plain((unsigned char)s->text.at[s->at])) {
+		s->at++;
+	}
+}
+
 static bool scan_string(struct scanner *s) {
 	s->at++;
-	while (s->at < s->text.length) {
-		unsigned char c = (unsigned char)s->text.at[s->at];
+	for (;;) {
+		skip_plain(s);
+		unsigned char c = (unsigned char)peek(s);
 		if (c == '"') {
 			s->at++;
 			return true;
 		}
 		if (c == '\\') {
 			s->at++;
+			s->tokens->escapes = true;
 			if (!scan_escape(s)) {
 				return false;
 			}
-		} else if (c < 0x20) {
+		} else if (c < ' ') { /* the end, too */
 			return false;
-		} else if (c < 0x80) {
-			s->at++;
 		} else {
 			size_t size = character_size((const unsigned char *)s->text.at + s->at, s->text.length - s->at);
 			if (size == 0) {
@@ -152,33 +176,34 @@ static bool scan_string(struct scanner *s) {
 			s->at += size;
 		}
 	}
-	return false;
 }
 
 /* scan_digits steps over one digit or more. */
 static bool scan_digits(struct scanner *s) {
 	size_t from = s->at;
-	while (is_digit(peek(s))) {
+	while (s->at < s->text.length && is_digit(s->text.at[s->at])) {
 		s->at++;
 	}
 	return s->at > from;
 }
 
-static bool scan_number(struct scanner *s) {
+/* scan_mantissa reads a number up to its exponent, and scan_exponent an exponent if there is one. */
+static bool scan_mantissa(struct scanner *s) {
 	take(s, '-');
 	if (!take(s, '0') && !scan_digits(s)) {
 		return false;
 	}
-	if (take(s, '.') && !scan_digits(s)) {
-		return false;
+	return !take(s, '.') || scan_digits(s);
+}
+
+static bool scan_exponent(struct scanner *s) {
+	if (!take(s, 'e') && !take(s, 'E')) {
+		return true;
 	}
-	if (take(s, 'e') || take(s, 'E')) {
-		if (!take(s, '+')) {
-			take(s, '-');
-		}
-		return scan_digits(s);
+	if (!take(s, '+')) {
+		take(s, '-');
 	}
-	return true;
+	return scan_digits(s);
 }
 
 static bool scan_literal(struct scanner *s, const char *word) {
@@ -190,18 +215,8 @@ static bool scan_literal(struct scanner *s, const char *word) {
 	return true;
 }
 
-/* enter steps over an opening bracket and the white space behind it. */
-static bool enter(struct scanner *s, int depth) {
-	if (depth > max_depth) {
-		s->problem = "nested deeper than 64 levels";
-		return false;
-	}
-	s->at++;
-	skip_space(s);
-	return true;
-}
-
-static bool scan_member(struct scanner *s, int depth) {
+/* scan_key reads the key of a member, up to its value. */
+static bool scan_key(struct scanner *s) {
 	uint32_t key;
 	if (peek(s) != '"' || !open_token(s, &key) || !scan_string(s)) {
 		return false;
@@ -212,79 +227,80 @@ static bool scan_member(struct scanner *s, int depth) {
 		return false;
 	}
 	skip_space(s);
-	return scan_value(s, depth);
+	return true;
 }
 
-static bool scan_object(struct scanner *s, int depth) {
-	if (!enter(s, depth)) {
-		return false;
-	}
-	if (take(s, '}')) {
-		return true;
-	}
-	while (scan_member(s, depth)) {
-		skip_space(s);
-		if (take(s, '}')) {
-			return true;
-		}
-		if (!take(s, ',')) {
-			return false;
-		}
-		skip_space(s);
-	}
-	return false;
-}
+/* closing returns the bracket that ends what bracket began. */
+static char closing(char bracket) { return (char)(bracket + 2); }
 
-static bool scan_array(struct scanner *s, int depth) {
-	if (!enter(s, depth)) {
-		return false;
-	}
-	if (take(s, ']')) {
-		return true;
-	}
-	while (scan_value(s, depth)) {
-		skip_space(s);
-		if (take(s, ']')) {
-			return true;
-		}
-		if (!take(s, ',')) {
-			return false;
-		}
-		skip_space(s);
-	}
-	return false;
-}
-
-static bool scan_value(struct scanner *s, int depth) {
-	uint32_t token;
-	if (!open_token(s, &token)) {
-		return false;
-	}
-	bool ok;
+/* scan_scalar reads a value that is no container. */
+static bool scan_scalar(struct scanner *s) {
 	switch (peek(s)) {
-	case '{':
-		ok = scan_object(s, depth + 1);
-		break;
-	case '[':
-		ok = scan_array(s, depth + 1);
-		break;
 	case '"':
-		ok = scan_string(s);
-		break;
+		return scan_string(s);
 	case 't':
-		ok = scan_literal(s, "true");
-		break;
+		return scan_literal(s, "true");
 	case 'f':
-		ok = scan_literal(s, "false");
-		break;
+		return scan_literal(s, "false");
 	case 'n':
-		ok = scan_literal(s, "null");
-		break;
+		return scan_literal(s, "null");
 	default:
-		ok = scan_number(s);
+		return scan_mantissa(s) && scan_exponent(s);
 	}
-	close_token(s, token);
-	return ok;
+}
+
+/* step_out steps from the end of a value to the beginning of the next, out of the containers that end
+ * in between. */
+static bool step_out(struct scanner *s) {
+	while (s->depth > 0) {
+		skip_space(s);
+		uint32_t container = s->inside[s->depth - 1];
+		char bracket = s->text.at[s->tokens->at[container].start];
+		if (take(s, ',')) {
+			skip_space(s);
+			return bracket == '[' || scan_key(s);
+		}
+		if (!take(s, closing(bracket))) {
+			return false;
+		}
+		close_token(s, container);
+		s->depth--;
+	}
+	return true;
+}
+
+/* scan_document reads one value and all it contains. */
+static bool scan_document(struct scanner *s) {
+	do {
+		uint32_t value;
+		if (!open_token(s, &value)) {
+			return false;
+		}
+		char bracket = peek(s);
+		if (bracket == '{' || bracket == '[') {
+			if (s->depth == max_depth) {
+				s->problem = "nested deeper than 64 levels";
+				return false;
+			}
+			s->at++;
+			skip_space(s);
+			if (peek(s) != closing(bracket)) {
+				s->inside[s->depth++] = value;
+				if (bracket == '{' && !scan_key(s)) {
+					return false;
+				}
+				continue;
+			}
+			s->at++;
+		} else if (!scan_scalar(s)) {
+			return false;
+		}
+		close_token(s, value);
+		if (!step_out(s)) {
+			return false;
+		}
+	} while (s->depth > 0);
+	return true;
 }
 
 struct json_problem json_scan(struct text text, struct tokens *tokens) {
@@ -293,7 +309,7 @@ struct json_problem json_scan(struct text text, struct tokens *tokens) {
 	if (peek(&s) != '{') {
 		return (struct json_problem){"not a JSON object", NO_OFFSET};
 	}
-	if (scan_value(&s, 0)) {
+	if (scan_document(&s)) {
 		skip_space(&s);
 		if (s.at == text.length) {
 			return (struct json_problem){NULL, 0};
@@ -308,9 +324,11 @@ struct json_problem json_scan(struct text text, struct tokens *tokens) {
 	return (struct json_problem){s.problem, s.at};
 }
 
-bool json_is_number(struct text text) {
+bool json_number(struct text text, size_t *mantissa) {
 	struct scanner s = {.text = text};
-	return scan_number(&s) && s.at == text.length;
+	bool ok = scan_mantissa(&s);
+	*mantissa = s.at;
+	return ok && scan_exponent(&s) && s.at == text.length;
 }
 
 /* character returns the first character of content, which is not empty, and sets the bytes it takes. Of

@@ -24,6 +24,7 @@ struct token {
 struct tokens {
 	struct token *at; /* the caller frees it */
 	uint32_t count, capacity;
+	bool escapes; /* some string has one */
 };
 
 /* A json_problem is what is wrong with a text and the offset of the offending byte, or NO_OFFSET. */
@@ -35,11 +36,12 @@ struct json_problem {
 #define NO_OFFSET SIZE_MAX
 
 /* json_scan checks that text is a JSON object (RFC 8259, in UTF-8, nested 64 levels at most) and fills
- * tokens, which begins as zero. */
+ * tokens, which begin as zero. */
 struct json_problem json_scan(struct text text, struct tokens *tokens);
 
-/* json_is_number reports whether text is what JSON takes for a number. */
-bool json_is_number(struct text text);
+/* json_number reports whether text is what JSON takes for a number, and sets mantissa to the length of
+ * what is before its exponent. */
+bool json_number(struct text text, size_t *mantissa);
 
 /* What follows reads the content of a checked string, the text between its quotes, in which a character
  * may be written as an escape: "\u0045" is the key "E". Words, prefixes and c are ASCII. */

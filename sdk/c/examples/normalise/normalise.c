@@ -9,7 +9,7 @@
 
 /* read_message finds the exchange by the fields only its messages have. */
 static void read_message(struct message *m) {
-	struct field top = top_field(m);
+	struct node top = top_node(m);
 	if (has(&top, "jsonrpc")) {
 		read_deribit(m, &top);
 	} else if (has(&top, "arg") || has(&top, "event")) {

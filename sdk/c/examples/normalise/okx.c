@@ -9,9 +9,9 @@ static const char *const actions[] = {"snapshot", "update", NULL};
 static const char *const truths[] = {"0", "1", NULL};
 
 /* read_answer reads the answer to a request. */
-static void read_answer(struct message *m, const struct field *top) {
-	struct text event = as_string(member(top, "event"));
-	struct status e = {.head.exchange = "okx", .channels = no_field()};
+static void read_answer(struct message *m, struct node *top) {
+	struct text event = get_string(top, "event");
+	struct status e = {.head.exchange = "okx", .channels = no_node()};
 	if (text_equal(event, "subscribe")) {
 		e.event = "subscribe";
 	} else if (text_equal(event, "unsubscribe")) {
@@ -24,39 +24,39 @@ static void read_answer(struct message *m, const struct field *top) {
 	}
 	m->where = "okx event";
 	if (strcmp(e.event, "error") != 0 || has(top, "arg")) {
-		struct field arg = as_object(member(top, "arg"));
+		struct node arg = get_object(top, "arg");
 		e.head.symbol = as_string(if_sent(member(&arg, "instId"))); /* a channel may be about a kind of instrument */
-		e.channel = as_string(member(&arg, "channel"));
+		e.channel = get_string(&arg, "channel");
 	}
 	e.code = as_string(if_sent(member(top, "code")));
 	e.message = as_string(if_sent(member(top, "msg")));
 	write_status(m, &e);
 }
 
-static void read_trades(struct message *m, const struct field *top) {
+static void read_trades(struct message *m, struct node *top) {
 	m->where = "okx trades";
-	struct field data = as_entries(member(top, "data"));
-	for (struct field entry = first(&data); !is_absent(&entry) && !m->failed; entry = next(&entry)) {
-		struct field o = as_object(entry);
+	struct node data = get_entries(top, "data");
+	while (more(&data)) {
+		struct node o = get_object(&data, NEXT);
 		struct trade e = {.head.exchange = "okx"};
-		e.head.symbol = as_string(member(&o, "instId"));
-		e.head.time = as_digits(member(&o, "ts"));
-		e.id = as_string(member(&o, "tradeId"));
-		e.price = as_decimal(member(&o, "px"));
-		e.size = as_decimal(member(&o, "sz"));
-		e.side = one_of(member(&o, "side"), sides);
+		e.head.symbol = get_string(&o, "instId");
+		e.head.time = get_digits(&o, "ts");
+		e.id = get_string(&o, "tradeId");
+		e.price = get_decimal(&o, "px");
+		e.size = get_decimal(&o, "sz");
+		e.side = get_one_of(&o, "side", sides);
 		write_trade(m, &e);
 	}
 }
 
-static void read_tickers(struct message *m, const struct field *top) {
+static void read_tickers(struct message *m, struct node *top) {
 	m->where = "okx tickers";
-	struct field data = as_entries(member(top, "data"));
-	for (struct field entry = first(&data); !is_absent(&entry) && !m->failed; entry = next(&entry)) {
-		struct field o = as_object(entry);
+	struct node data = get_entries(top, "data");
+	while (more(&data)) {
+		struct node o = get_object(&data, NEXT);
 		struct ticker e = {.head.exchange = "okx"};
-		e.head.symbol = as_string(member(&o, "instId"));
-		e.head.time = as_digits(member(&o, "ts"));
+		e.head.symbol = get_string(&o, "instId");
+		e.head.time = get_digits(&o, "ts");
 		e.bid = as_decimal(or_null(member(&o, "bidPx")));
 		e.bid_size = as_decimal(or_null(member(&o, "bidSz")));
 		e.ask = as_decimal(or_null(member(&o, "askPx")));
@@ -72,19 +72,19 @@ static void read_tickers(struct message *m, const struct field *top) {
 }
 
 /* read_books reads an order book. A channel that sends the whole book each time names no action. */
-static void read_books(struct message *m, const struct field *top, const struct field *arg, struct field action) {
+static void read_books(struct message *m, struct node *top, struct node *arg, struct node action) {
 	m->where = "okx books";
-	struct text symbol = as_string(member(arg, "instId"));
+	struct text symbol = get_string(arg, "instId");
 	const char *act = one_of(action, actions);
 	if (act[0] == '\0') {
 		act = "snapshot";
 	}
-	struct field data = as_entries(member(top, "data"));
-	for (struct field entry = first(&data); !is_absent(&entry) && !m->failed; entry = next(&entry)) {
-		struct field o = as_object(entry);
+	struct node data = get_entries(top, "data");
+	while (more(&data)) {
+		struct node o = get_object(&data, NEXT);
 		struct book e = {.head.exchange = "okx", .action = act, .price_level = decimal_level};
 		e.head.symbol = symbol;
-		e.head.time = as_digits(member(&o, "ts"));
+		e.head.time = get_digits(&o, "ts");
 		e.first_seq = as_integer(if_sent(member(&o, "prevSeqId")));
 		e.last_seq = as_integer(if_sent(member(&o, "seqId")));
 		e.bids = member(&o, "bids");
@@ -94,21 +94,21 @@ static void read_books(struct message *m, const struct field *top, const struct 
 }
 
 /* read_candles reads [open time, open, high, low, close, volume, in coins, in the quote currency, over]. */
-static void read_candles(struct message *m, const struct field *top, const struct field *arg, struct text interval) {
+static void read_candles(struct message *m, struct node *top, struct node *arg, struct text interval) {
 	m->where = "okx candle";
-	struct text symbol = as_string(member(arg, "instId"));
-	struct field data = as_entries(member(top, "data"));
-	for (struct field entry = first(&data); !is_absent(&entry) && !m->failed; entry = next(&entry)) {
-		struct field row = as_array(entry);
-		struct field open_time = first(&row);
-		struct field open = next(&open_time);
-		struct field high = next(&open);
-		struct field low = next(&high);
-		struct field close = next(&low);
-		struct field volume = next(&close);
-		struct field coins = next(&volume);
-		struct field quote_volume = next(&coins);
-		struct field over = next(&quote_volume);
+	struct text symbol = get_string(arg, "instId");
+	struct node data = get_entries(top, "data");
+	for (struct node entry = first(&data); !is_absent(&entry) && !m->failed; entry = next(&entry)) {
+		struct node row = as_array(entry);
+		struct node open_time = first(&row);
+		struct node open = next(&open_time);
+		struct node high = next(&open);
+		struct node low = next(&high);
+		struct node close = next(&low);
+		struct node volume = next(&close);
+		struct node coins = next(&volume);
+		struct node quote_volume = next(&coins);
+		struct node over = next(&quote_volume);
 		struct candle e = {.head.exchange = "okx", .head.symbol = symbol, .interval = interval};
 		e.open_time = as_digits(open_time);
 		e.open = as_decimal(open);
@@ -122,14 +122,14 @@ static void read_candles(struct message *m, const struct field *top, const struc
 	}
 }
 
-void read_okx(struct message *m, const struct field *top) {
+void read_okx(struct message *m, struct node *top) {
 	m->where = "okx";
 	if (has(top, "event")) {
 		read_answer(m, top);
 		return;
 	}
-	struct field arg = as_object(member(top, "arg"));
-	struct text channel = as_string(member(&arg, "channel"));
+	struct node arg = get_object(top, "arg");
+	struct text channel = get_string(&arg, "channel");
 	struct text interval;
 	if (text_cut_prefix(channel, "candle", &interval) && interval.length > 0) {
 		read_candles(m, top, &arg, interval);

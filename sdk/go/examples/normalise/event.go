@@ -139,11 +139,11 @@ func (m *message) levels(key string, side node, layout layout) {
 		}
 		level := side.array(next)
 		price, size := level.priceAndSize(layout)
-		m.out = append(m.out, `["`...)
-		m.out = append(m.out, price...)
-		m.out = append(m.out, `","`...)
-		m.out = append(m.out, size...)
-		m.out = append(m.out, `"]`...)
+		out := append(m.out, '[', '"')
+		out = append(out, price...)
+		out = append(out, '"', ',', '"')
+		out = append(out, size...)
+		m.out = append(out, '"', ']')
 	}
 	m.out = append(m.out, ']')
 }
@@ -210,9 +210,9 @@ func (m *message) plain(key, text string) {
 }
 
 func (m *message) key(key string) {
-	m.out = append(m.out, `,"`...)
-	m.out = append(m.out, key...)
-	m.out = append(m.out, `":`...)
+	out := append(m.out, ',', '"')
+	out = append(out, key...)
+	m.out = append(out, '"', ':')
 }
 
 // value writes a string.
@@ -221,7 +221,7 @@ func (m *message) value(text string) {
 		m.out = append(m.out, "null"...)
 		return
 	}
-	m.out = append(m.out, '"')
-	m.out = append(m.out, text...)
-	m.out = append(m.out, '"')
+	out := append(m.out, '"')
+	out = append(out, text...)
+	m.out = append(out, '"')
 }

@@ -1,0 +1,168 @@
+package api_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/marketprism/prismrt/api"
+	"github.com/marketprism/prismrt/host/prism"
+	"github.com/marketprism/prismrt/plugins"
+	"github.com/marketprism/prismrt/runtime/engine"
+	"github.com/marketprism/prismrt/runtime/invoke"
+	"github.com/marketprism/prismrt/runtime/monitor"
+	"github.com/marketprism/prismrt/runtime/store/blob"
+	"github.com/marketprism/prismrt/runtime/store/sqlite"
+	"github.com/marketprism/prismrt/runtime/task"
+)
+
+// serve puts all the parts together in this process, for the race detector.
+func serve(t *testing.T) (url string, log *bytes.Buffer) {
+	dir := t.TempDir()
+	log = new(bytes.Buffer)
+	logger := slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	db, err := sqlite.Open(t.Context(), filepath.Join(dir, "prismrt.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	modules, err := blob.Open(filepath.Join(dir, "modules"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := engine.New(t.Context(), engine.Options{
+		CacheDir: filepath.Join(dir, "code"), Hosts: []engine.Host{{Name: prism.Module, Instantiate: prism.Instantiate}}, Log: logger,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var i *invoke.Invoker
+	m := monitor.New(func() []monitor.Pool { return i.Pools() }, func() monitor.Guests { return monitor.Guests(e.Stats()) })
+	i = invoke.New(invoke.Options{Engine: e, Monitor: m, Waiting: 100, Log: logger})
+	limits := task.Limits{Memory: 1 << 20, Timeout: task.Duration(10 * time.Second), Input: 1 << 10, Output: 1 << 10}
+	c, err := plugins.Open(t.Context(), plugins.Options{
+		Store: db, Modules: modules, Runner: i, Hosts: e, Code: e, Log: logger,
+		Defaults: plugins.Defaults{Limits: limits, MaxLimits: limits, Max: 4, MaxMax: 4},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(api.New(api.Options{
+		Catalogue: c, Invoker: i, Monitor: m, Unready: func() []string { return nil },
+		MaxModule: 1 << 20, MaxManifest: 1 << 10, BodyTimeout: time.Minute, Log: logger,
+	}))
+	t.Cleanup(func() {
+		server.Close()
+		if err := i.Close(context.Background()); err != nil {
+			t.Error(err)
+		}
+		if s := e.Stats(); s != (engine.Stats{}) {
+			t.Errorf("after Close there is %+v", s)
+		}
+		if err := db.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return server.URL, log
+}
+
+// telling is a module whose handler answers four digits.
+func telling(number int) []byte {
+	return slices.Concat(
+		[]byte{0, 'a', 's', 'm', 1, 0, 0, 0},
+		[]byte{1, 10, 2, 0x60, 2, 0x7f, 0x7f, 0, 0x60, 0, 1, 0x7f},
+		[]byte{2, 22, 1, 5}, []byte("prism"), []byte{12}, []byte("output_write"), []byte{0, 0},
+		[]byte{3, 2, 1, 1, 5, 3, 1, 0, 1},
+		[]byte{7, 19, 2, 6}, []byte("memory"), []byte{2, 0, 6}, []byte("handle"), []byte{0, 1},
+		[]byte{10, 12, 1, 10, 0, 0x41, 0, 0x41, 4, 0x10, 0, 0x41, 0, 0x0b},
+		[]byte{11, 10, 1, 0, 0x41, 0, 0x0b, 4}, fmt.Appendf(nil, "%04d", number),
+	)
+}
+
+func do(t *testing.T, method, url string, body []byte) (status int, answer string) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, url, bytes.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Error(err)
+		return 0, ""
+	}
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Error(err)
+	}
+	return resp.StatusCode, string(b)
+}
+
+func TestHammer(t *testing.T) {
+	url, log := serve(t)
+	allowed := func(what string, status int, answer string, among ...int) {
+		t.Helper()
+		if !slices.Contains(among, status) {
+			t.Errorf("%s: %d %s, want one of %v", what, status, answer, among)
+		}
+	}
+	var wg sync.WaitGroup
+	for g := range 6 {
+		wg.Go(func() {
+			for range 60 {
+				plugin := fmt.Sprintf("%s/v1/plugins/p%d", url, rand.IntN(3))
+				switch rand.IntN(8) {
+				case 0:
+					status, answer := do(t, "PUT", plugin, telling(rand.IntN(20)))
+					allowed("upload", status, answer, 200, 201)
+				case 1:
+					status, answer := do(t, "POST", plugin+"/live", fmt.Appendf(nil, `{"version": %d}`, 1+rand.IntN(3)))
+					allowed("live", status, answer, 200, 404)
+				case 2:
+					if g == 0 {
+						status, answer := do(t, "DELETE", plugin, nil)
+						allowed("delete", status, answer, 204, 404)
+					}
+				case 3:
+					status, answer := do(t, "GET", plugin, nil)
+					allowed("show", status, answer, 200, 404)
+					do(t, "GET", url+"/v1/plugins", nil)
+					do(t, "GET", url+"/v1/stats", nil)
+					do(t, "GET", url+"/metrics", nil)
+				default:
+					status, answer := do(t, "POST", plugin+"/invoke", nil)
+					allowed("invoke", status, answer, 200, 404)
+					if status == 200 && (len(answer) != 4 || !strings.HasPrefix(answer, "00")) {
+						t.Errorf("answer %q", answer)
+					}
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if log.Len() > 0 {
+		t.Errorf("the server complained:\n%s", log)
+	}
+}
+
+func TestEveryKindHasAStatus(t *testing.T) {
+	for _, kind := range task.Kinds {
+		if status := api.Status(kind); status < 400 || status > 599 {
+			t.Errorf("%s has the status %d", kind, status)
+		}
+		// What the guest did is not an operator's alarm, and is not retried.
+		if status := api.Status(kind); (status >= 500) != kind.Retryable() {
+			t.Errorf("%s has the status %d and is retryable: %v", kind, status, kind.Retryable())
+		}
+	}
+}
