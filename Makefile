@@ -10,7 +10,6 @@ LINT     := $(TOOLS)/golangci-lint-2.15.0
 GUEST_GO := sdk/go/examples/normalise/normalise.wasm
 GUEST_C  := sdk/c/examples/normalise/normalise.wasm
 FUZZTIME ?= 1m
-VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null)
 
 .PHONY: help
 help: ## say what can be made
@@ -18,7 +17,7 @@ help: ## say what can be made
 
 .PHONY: build
 build: ## build the server into bin/
-	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o bin/prismrt ./cmd/prismrt
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w" -o bin/prismrt ./cmd/prismrt
 
 .PHONY: guests
 guests: tools $(GUEST_GO) $(GUEST_C) ## build the sample plugins, in every language there is an SDK for

@@ -14,6 +14,7 @@ import (
 
 	"github.com/BurntSushi/toml"
 
+	"github.com/marketprism/prismrt/plugins"
 	"github.com/marketprism/prismrt/sdk/client"
 )
 
@@ -122,8 +123,6 @@ func (m manifest) name() (string, error) {
 	return named.Name, nil
 }
 
-var validName = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,62}$`)
-
 // plugin returns the name to push to: the flag's, the manifest's or the file's.
 func (p *pushCmd) plugin(m manifest) (string, error) {
 	name, from := p.Name, "--name"
@@ -136,11 +135,11 @@ func (p *pushCmd) plugin(m manifest) (string, error) {
 	}
 	if name == "" {
 		name, from = strings.TrimSuffix(filepath.Base(p.File), ".wasm"), "the file"
-		if lower := strings.ToLower(name); validName.MatchString(lower) {
+		if lower := strings.ToLower(name); plugins.CheckName(lower) == nil {
 			name = lower
 		}
 	}
-	if !validName.MatchString(name) {
+	if plugins.CheckName(name) != nil {
 		return "", misuse{fmt.Errorf("%q, from %s, cannot name a plugin: a name is up to 63 of a-z 0-9 . _ - and begins with "+
 			"a letter or a digit; choose one with --name", name, from)}
 	}

@@ -35,7 +35,7 @@ func counting(first byte) []byte {
 	)
 }
 
-func newInvoker(t *testing.T) (*invoke.Invoker, *monitor.Monitor) {
+func newInvoker(t testing.TB) (*invoke.Invoker, *monitor.Monitor) {
 	e, err := engine.New(t.Context(), engine.Options{
 		CacheDir: t.TempDir(), Hosts: []engine.Host{{Name: prism.Module, Instantiate: prism.Instantiate}},
 	})
@@ -64,7 +64,7 @@ func version(number int, module []byte) task.Version {
 	}
 }
 
-func deploy(t *testing.T, i *invoke.Invoker, number int, first byte) task.Version {
+func deploy(t testing.TB, i *invoke.Invoker, number int, first byte) task.Version {
 	t.Helper()
 	module := counting(first)
 	v := version(number, module)

@@ -20,9 +20,10 @@ bool is_book_ticker(struct node *o) {
 
 static void read_book_ticker(struct message *m, struct node *o) {
 	m->where = "binance bookTicker";
+	struct node sent = if_sent(o);
 	struct ticker e = {.head.exchange = "binance"};
 	e.head.symbol = get_string(o, "s");
-	e.head.time = as_integer(if_sent(member(o, "E"))); /* futures send the time */
+	e.head.time = get_integer(&sent, "E"); /* futures send the time */
 	e.bid = get_decimal(o, "b");
 	e.bid_size = get_decimal(o, "B");
 	e.ask = get_decimal(o, "a");
@@ -50,13 +51,13 @@ static void read_day_ticker(struct message *m, struct node *o) {
 
 static void read_depth_update(struct message *m, struct node *o) {
 	m->where = "binance depthUpdate";
-	struct book e = {.head.exchange = "binance", .action = "update", .price_level = decimal_level};
+	struct book e = {.head.exchange = "binance", .action = "update", .layout = SIZED};
 	e.head.symbol = get_string(o, "s");
 	e.head.time = get_integer(o, "E");
 	e.first_seq = get_integer(o, "U");
 	e.last_seq = get_integer(o, "u");
-	e.bids = member(o, "b");
-	e.asks = member(o, "a");
+	e.bids = get_array(o, "b");
+	e.asks = get_array(o, "a");
 	write_book(m, &e);
 }
 
@@ -122,10 +123,9 @@ static void read_answer(struct message *m, struct node *top) {
 		e.code = get_integer(&refusal, "code");
 		e.message = get_string(&refusal, "msg");
 	} else {
-		struct node result = member(top, "result");
-		struct text text = as_raw(if_sent(result));
-		if (text.length > 0) {
-			wrong(&result, "null", text);
+		struct text result = get_raw(top, "result");
+		if (!text_equal(result, "null")) {
+			wrong(top, "result", "null", result);
 		}
 	}
 	write_status(m, &e);

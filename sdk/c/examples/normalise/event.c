@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "decimal.h"
+
 static void write(struct message *m, const char *at, size_t length) {
 	struct buffer *out = &m->out;
 	if (length == 0 || m->failed) {
@@ -100,26 +102,30 @@ void write_ticker(struct message *m, const struct ticker *e) {
 	write_end(m);
 }
 
-void decimal_level(struct node *level, struct text *price, struct text *size) {
-	struct node p = first(level);
-	struct node s = next(&p);
-	*price = as_decimal(p);
-	*size = as_decimal(s);
+static void get_level(struct node *level, enum layout layout, struct text *price, struct text *size) {
+	static const char *const states[] = {"new", "change", "delete", NULL};
+	if (layout == SIZED) {
+		*price = get_decimal(level, NEXT);
+		*size = get_decimal(level, NEXT);
+		return;
+	}
+	const char *state = get_one_of(level, NEXT, states);
+	*price = get_number(level, NEXT);
+	*size = get_number(level, NEXT);
+	/* What was deleted has size 0, which is how the events say so. */
+	if (strcmp(state, "delete") == 0 && !is_zero(*size)) {
+		wrong(level, NEXT, "0 in a level that is deleted", *size);
+	}
 }
 
-static void write_levels(struct message *m, const char *key, struct node side,
-		void (*price_level)(struct node *level, struct text *price, struct text *size)) {
+static void write_levels(struct message *m, const char *key, struct node side, enum layout layout) {
 	write_key(m, key);
 	write_words(m, "[");
-	side = as_array(side);
-	for (struct node level = first(&side); !is_absent(&level) && !m->failed; level = next(&level)) {
-		if (level.index > 0) {
-			write_words(m, ",");
-		}
-		struct node pair = as_array(level);
+	for (bool later = false; more(&side); later = true) {
+		struct node level = get_array(&side, NEXT);
 		struct text price, size;
-		price_level(&pair, &price, &size);
-		write_words(m, "[\"");
+		get_level(&level, layout, &price, &size);
+		write_words(m, later ? ",[\"" : "[\"");
 		write(m, price.at, price.length);
 		write_words(m, "\",\"");
 		write(m, size.at, size.length);
@@ -133,8 +139,8 @@ void write_book(struct message *m, const struct book *e) {
 	write_word(m, "action", e->action);
 	write_plain(m, "first_seq", e->first_seq);
 	write_plain(m, "last_seq", e->last_seq);
-	write_levels(m, "bids", e->bids, e->price_level);
-	write_levels(m, "asks", e->asks, e->price_level);
+	write_levels(m, "bids", e->bids, e->layout);
+	write_levels(m, "asks", e->asks, e->layout);
 	write_end(m);
 }
 
@@ -156,17 +162,17 @@ void write_candle(struct message *m, const struct candle *e) {
 }
 
 /* write_channels writes one channel, when there is one, and then those of an array. */
-static void write_channels(struct message *m, struct text one, struct node *many) {
+static void write_channels(struct message *m, struct text one, struct node many) {
 	write_key(m, "channels");
 	write_words(m, "[");
 	if (one.length > 0) {
 		write_string(m, one);
 	}
-	for (struct node channel = first(many); !is_absent(&channel) && !m->failed; channel = next(&channel)) {
-		if (channel.index > 0) {
+	for (bool later = false; more(&many); later = true) {
+		if (later) {
 			write_words(m, ",");
 		}
-		write_string(m, as_string(channel));
+		write_string(m, get_string(&many, NEXT));
 	}
 	write_words(m, "]");
 }
@@ -174,7 +180,7 @@ static void write_channels(struct message *m, struct text one, struct node *many
 void write_status(struct message *m, const struct status *e) {
 	write_begin(m, &e->head, "status");
 	write_word(m, "event", e->event);
-	write_channels(m, e->channel, &e->channels);
+	write_channels(m, e->channel, e->channels);
 	write_quoted(m, "code", e->code);
 	write_quoted(m, "message", e->message);
 	write_end(m);

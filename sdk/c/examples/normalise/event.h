@@ -28,13 +28,19 @@ struct ticker {
 	struct text mark, index, open_interest; /* of derivatives */
 };
 
+/* A layout is how an exchange writes a price level. */
+enum layout {
+	SIZED, /* ["price","size",...] */
+	STATED /* ["new",price,size], where new may be change or delete */
+};
+
 /* A book is the order book or a change to it. A level of size zero is gone from the book. */
 struct book {
 	struct head head;
 	const char *action;             /* snapshot or update */
 	struct text first_seq, last_seq; /* the exchange's sequence numbers: an update follows on first_seq */
 	struct node bids, asks;
-	void (*price_level)(struct node *level, struct text *price, struct text *size);
+	enum layout layout;
 };
 
 /* A candle is the trading of one interval. */
@@ -62,8 +68,5 @@ void write_ticker(struct message *m, const struct ticker *e);
 void write_book(struct message *m, const struct book *e);
 void write_candle(struct message *m, const struct candle *e);
 void write_status(struct message *m, const struct status *e);
-
-/* decimal_level reads ["price","size",...]. */
-void decimal_level(struct node *level, struct text *price, struct text *size);
 
 #endif

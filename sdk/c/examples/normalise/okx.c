@@ -25,11 +25,13 @@ static void read_answer(struct message *m, struct node *top) {
 	m->where = "okx event";
 	if (strcmp(e.event, "error") != 0 || has(top, "arg")) {
 		struct node arg = get_object(top, "arg");
-		e.head.symbol = as_string(if_sent(member(&arg, "instId"))); /* a channel may be about a kind of instrument */
+		struct node arg_sent = if_sent(&arg);
+		e.head.symbol = get_string(&arg_sent, "instId"); /* a channel may be about a kind of instrument */
 		e.channel = get_string(&arg, "channel");
 	}
-	e.code = as_string(if_sent(member(top, "code")));
-	e.message = as_string(if_sent(member(top, "msg")));
+	struct node sent = if_sent(top);
+	e.code = get_string(&sent, "code");
+	e.message = get_string(&sent, "msg");
 	write_status(m, &e);
 }
 
@@ -54,41 +56,43 @@ static void read_tickers(struct message *m, struct node *top) {
 	struct node data = get_entries(top, "data");
 	while (more(&data)) {
 		struct node o = get_object(&data, NEXT);
+		struct node nullable = or_null(&o);
 		struct ticker e = {.head.exchange = "okx"};
 		e.head.symbol = get_string(&o, "instId");
 		e.head.time = get_digits(&o, "ts");
-		e.bid = as_decimal(or_null(member(&o, "bidPx")));
-		e.bid_size = as_decimal(or_null(member(&o, "bidSz")));
-		e.ask = as_decimal(or_null(member(&o, "askPx")));
-		e.ask_size = as_decimal(or_null(member(&o, "askSz")));
-		e.last = as_decimal(or_null(member(&o, "last")));
-		e.last_size = as_decimal(or_null(member(&o, "lastSz")));
-		e.open = as_decimal(or_null(member(&o, "open24h")));
-		e.high = as_decimal(or_null(member(&o, "high24h")));
-		e.low = as_decimal(or_null(member(&o, "low24h")));
-		e.volume = as_decimal(or_null(member(&o, "vol24h")));
+		e.bid = get_decimal(&nullable, "bidPx");
+		e.bid_size = get_decimal(&nullable, "bidSz");
+		e.ask = get_decimal(&nullable, "askPx");
+		e.ask_size = get_decimal(&nullable, "askSz");
+		e.last = get_decimal(&nullable, "last");
+		e.last_size = get_decimal(&nullable, "lastSz");
+		e.open = get_decimal(&nullable, "open24h");
+		e.high = get_decimal(&nullable, "high24h");
+		e.low = get_decimal(&nullable, "low24h");
+		e.volume = get_decimal(&nullable, "vol24h");
 		write_ticker(m, &e);
 	}
 }
 
-/* read_books reads an order book. A channel that sends the whole book each time names no action. */
-static void read_books(struct message *m, struct node *top, struct node *arg, struct node action) {
+/* read_books reads an order book. A channel that sends the whole book each time need not name the action. */
+static void read_books(struct message *m, struct node *top, struct node *arg, struct node *action_of) {
 	m->where = "okx books";
 	struct text symbol = get_string(arg, "instId");
-	const char *act = one_of(action, actions);
-	if (act[0] == '\0') {
-		act = "snapshot";
+	const char *action = get_one_of(action_of, "action", actions);
+	if (action[0] == '\0') {
+		action = "snapshot";
 	}
 	struct node data = get_entries(top, "data");
 	while (more(&data)) {
 		struct node o = get_object(&data, NEXT);
-		struct book e = {.head.exchange = "okx", .action = act, .price_level = decimal_level};
+		struct node sent = if_sent(&o);
+		struct book e = {.head.exchange = "okx", .action = action, .layout = SIZED};
 		e.head.symbol = symbol;
 		e.head.time = get_digits(&o, "ts");
-		e.first_seq = as_integer(if_sent(member(&o, "prevSeqId")));
-		e.last_seq = as_integer(if_sent(member(&o, "seqId")));
-		e.bids = member(&o, "bids");
-		e.asks = member(&o, "asks");
+		e.first_seq = get_integer(&sent, "prevSeqId");
+		e.last_seq = get_integer(&sent, "seqId");
+		e.bids = get_array(&o, "bids");
+		e.asks = get_array(&o, "asks");
 		write_book(m, &e);
 	}
 }
@@ -98,26 +102,18 @@ static void read_candles(struct message *m, struct node *top, struct node *arg, 
 	m->where = "okx candle";
 	struct text symbol = get_string(arg, "instId");
 	struct node data = get_entries(top, "data");
-	for (struct node entry = first(&data); !is_absent(&entry) && !m->failed; entry = next(&entry)) {
-		struct node row = as_array(entry);
-		struct node open_time = first(&row);
-		struct node open = next(&open_time);
-		struct node high = next(&open);
-		struct node low = next(&high);
-		struct node close = next(&low);
-		struct node volume = next(&close);
-		struct node coins = next(&volume);
-		struct node quote_volume = next(&coins);
-		struct node over = next(&quote_volume);
+	while (more(&data)) {
+		struct node row = get_array(&data, NEXT);
 		struct candle e = {.head.exchange = "okx", .head.symbol = symbol, .interval = interval};
-		e.open_time = as_digits(open_time);
-		e.open = as_decimal(open);
-		e.high = as_decimal(high);
-		e.low = as_decimal(low);
-		e.close = as_decimal(close);
-		e.volume = as_decimal(volume);
-		e.quote_volume = as_decimal(quote_volume);
-		e.closed = strcmp(one_of(over, truths), "1") == 0;
+		e.open_time = get_digits(&row, NEXT);
+		e.open = get_decimal(&row, NEXT);
+		e.high = get_decimal(&row, NEXT);
+		e.low = get_decimal(&row, NEXT);
+		e.close = get_decimal(&row, NEXT);
+		e.volume = get_decimal(&row, NEXT);
+		get_decimal(&row, NEXT); /* the volume in coins */
+		e.quote_volume = get_decimal(&row, NEXT);
+		e.closed = strcmp(get_one_of(&row, NEXT, truths), "1") == 0;
 		write_candle(m, &e);
 	}
 }
@@ -139,9 +135,10 @@ void read_okx(struct message *m, struct node *top) {
 		read_tickers(m, top);
 	} else if (text_equal(channel, "books") || text_equal(channel, "books-l2-tbt") ||
 			text_equal(channel, "books50-l2-tbt")) {
-		read_books(m, top, &arg, member(top, "action"));
+		read_books(m, top, &arg, top);
 	} else if (text_equal(channel, "books5") || text_equal(channel, "bbo-tbt")) {
-		read_books(m, top, &arg, if_sent(member(top, "action")));
+		struct node sent = if_sent(top);
+		read_books(m, top, &arg, &sent);
 	} else {
 		message_unknown(m, "channel", channel);
 	}

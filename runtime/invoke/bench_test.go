@@ -1,0 +1,40 @@
+package invoke_test
+
+import (
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/marketprism/prismrt/runtime/task"
+)
+
+// One call through resolving, borrowing, running and taking down, of a module of
+// 160 bytes: what a call costs besides the guest's own work.
+func BenchmarkInvoke(b *testing.B) {
+	i, _ := newInvoker(b)
+	deploy(b, i, 1, 'a')
+	b.Run("callers=1", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			if _, err := call(b.Context(), i, task.Invocation{}); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("callers=8", func(b *testing.B) {
+		b.ReportAllocs()
+		b.SetParallelism(4) // times GOMAXPROCS
+		var waited atomic.Int64
+		b.RunParallel(func(pb *testing.PB) {
+			for pb.Next() {
+				result, err := call(b.Context(), i, task.Invocation{})
+				if err != nil {
+					b.Error(err)
+					return
+				}
+				waited.Add(int64(result.Timing.Pool))
+			}
+		})
+		b.ReportMetric(float64(waited.Load())/float64(b.N)/float64(time.Microsecond), "us-pool/op")
+	})
+}
