@@ -25,7 +25,7 @@ guests: tools $(GUEST_GO) $(GUEST_C) ## build the sample plugins, in every langu
 # Go and clang know better than make what changed.
 .PHONY: $(GUEST_GO) $(GUEST_C)
 $(GUEST_GO):
-	cd sdk/go && GOOS=wasip1 GOARCH=wasm $(GO) build -trimpath -ldflags "-s -w" -buildmode=c-shared -o examples/normalise/normalise.wasm ./examples/normalise
+	cd sdk/go && GOOS=wasip1 GOARCH=wasm $(GO) build -trimpath -buildmode=c-shared -o examples/normalise/normalise.wasm ./examples/normalise
 $(GUEST_C):
 	$(MAKE) -C sdk/c
 

@@ -26,7 +26,7 @@ type dataset struct {
 }
 
 // load reads the first of the folders that exists: a message a line of every
-// *.ndjson in it.
+// *.ndjson in it, but for *.golden.ndjson, which are answers.
 func load(folders []string) (dataset, error) {
 	for _, folder := range folders {
 		if _, err := os.Stat(folder); errors.Is(err, fs.ErrNotExist) {
@@ -36,6 +36,7 @@ func load(folders []string) (dataset, error) {
 		if err != nil {
 			return dataset{}, err
 		}
+		files = slices.DeleteFunc(files, func(file string) bool { return strings.HasSuffix(file, ".golden.ndjson") })
 		set := dataset{folder: folder, files: files}
 		// By Go's convention a folder of that name holds what tests are fed.
 		set.recorded = !slices.Contains(strings.Split(filepath.ToSlash(folder), "/"), "testdata")

@@ -7,6 +7,8 @@ import (
 	"mime/multipart"
 	"net"
 	"net/http"
+	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -39,13 +41,46 @@ func form(t *testing.T, module []byte, manifest string) (body []byte, contentTyp
 // start of a module that exports _start: (type () -> ()), one function.
 var startOnly = slices.Concat([]byte{0, 'a', 's', 'm', 1, 0, 0, 0, 1, 4, 1, 0x60, 0, 0, 3, 2, 1, 0, 7, 10, 1, 6}, []byte("_start"), []byte{0, 0})
 
+// hugeLocals declares four billion locals, which the compiler cannot survive.
+var hugeLocals = slices.Concat(startOnly, []byte{10, 10, 1, 8, 1, 0xf0, 0xff, 0xff, 0xff, 0x0f, 0x7f, 0x0b})
+
+func TestTheCompilersProcessIsConfined(t *testing.T) {
+	path, err := binary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	run := func(module []byte, args ...string) (string, int) {
+		cmd := exec.CommandContext(t.Context(), path, append([]string{"compile-module"}, append(args, t.TempDir())...)...)
+		var out bytes.Buffer
+		cmd.Stderr = &out
+		stdin, err := cmd.StdinPipe() // stays open until Wait, as the server's does
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		_, _ = stdin.Write(append(length(len(module)), module...))
+		_ = cmd.Wait()
+		return out.String(), cmd.ProcessState.ExitCode()
+	}
+	if out, code := run(telling(1), "--memory", "4294967296", "--cpu", "10s"); code != 0 {
+		t.Errorf("a good module: exit code %d, %s", code, out)
+	}
+	if out, code := run(hugeLocals, "--memory", "4294967296", "--cpu", "10s"); code != 2 || !strings.Contains(out, "memory") {
+		t.Errorf("four billion locals: exit code %d, %.300s", code, out)
+	}
+}
+
+// length is a module's length as the compiler reads it.
+func length(n int) []byte { return []byte{0, 0, 0, 0, 0, 0, byte(n >> 8), byte(n)} }
+
 func TestBadUploadsAreRefusedAndHarmNothing(t *testing.T) {
-	s := start(t, t.TempDir())
+	config := filepath.Join(t.TempDir(), "runtime.toml")
+	writeFile(t, config, "[upload]\nstart_timeout = \"300ms\"\n")
+	s := start(t, t.TempDir(), "--config", config)
 	s.upload("tell", telling(1))
 
-	// Code sections the compiler cannot survive: 4 billion locals, and a start
-	// function that never ends.
-	hugeLocals := slices.Concat(startOnly, []byte{10, 10, 1, 8, 1, 0xf0, 0xff, 0xff, 0xff, 0x0f, 0x7f, 0x0b})
 	endless := []byte{
 		0, 'a', 's', 'm', 1, 0, 0, 0, 1, 4, 1, 0x60, 0, 0, 3, 2, 1, 0, 7, 10, 1, 6, '_', 's', 't', 'a', 'r', 't', 0, 0,
 		8, 1, 0, 10, 9, 1, 7, 0, 3, 0x40, 0x0c, 0, 0x0b, 0x0b,
@@ -64,7 +99,7 @@ func TestBadUploadsAreRefusedAndHarmNothing(t *testing.T) {
 		"a component":      {[]byte("\x00asm\x0d\x00\x01\x00"), 400, "invalid", "component"},
 		"unknown import":   {unknownImport, 400, "invalid", "env.boom"},
 		"invalid code":     {slices.Concat(startOnly, []byte{10, 5, 1, 3, 0, 0x6a, 0x0b}), 400, "invalid", "does not compile"},
-		"4 billion locals": {hugeLocals, 400, "invalid", "memory"},
+		"4 billion locals": {hugeLocals, 400, "invalid", "4294967280 locals are over the limit"},
 		"endless start":    {endless, 504, "deadline", "while it started"},
 		"over the limit":   {make([]byte, 64<<20+1), 413, "too_large", "64MiB"},
 	} {
@@ -176,7 +211,7 @@ func TestWebPagesOfOthersCannotUseTheServer(t *testing.T) {
 }
 
 func TestASlowBodyIsNotWaitedForForEver(t *testing.T) {
-	config := t.TempDir() + "/runtime.toml"
+	config := filepath.Join(t.TempDir(), "runtime.toml")
 	writeFile(t, config, "[server]\nbody_timeout = \"200ms\"\n")
 	s := start(t, t.TempDir(), "--config", config)
 	s.upload("tell", telling(1))

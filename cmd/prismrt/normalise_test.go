@@ -20,8 +20,7 @@ func normaliseGo(t *testing.T) []byte {
 		t.Fatal(err)
 	}
 	file := filepath.Join(filepath.Dir(path), "normalise.wasm")
-	return build(t, file, wasip1, "go", "build", "-C", "../../sdk/go", "-trimpath", "-ldflags", "-s -w",
-		"-buildmode=c-shared", "-o", file, "./examples/normalise")
+	return build(t, file, wasip1, "go", "build", "-C", "../../sdk/go", "-trimpath", "-buildmode=c-shared", "-o", file, "./examples/normalise")
 }
 
 func normaliseC(t *testing.T) []byte {

@@ -30,7 +30,9 @@ const (
 	sectionMemory    = 5
 	sectionExport    = 7
 	sectionStart     = 8
+	sectionElement   = 9
 	sectionCode      = 10
+	sectionData      = 11
 	sectionDataCount = 12
 	sectionTag       = 13
 )
@@ -41,20 +43,24 @@ var sectionNames = [...]string{
 
 var magic = []byte{0, 'a', 's', 'm'}
 
-// Parse reads the sections that say what a module needs and offers, and checks
-// their bounds. It does not look into code, data and globals: validating those
-// is the engine's. Errors are of type *Error and say what to do.
+// Parse reads a module and checks its bounds: what it needs and offers, and every
+// instruction of its code. It does not check types; that is the engine's. Errors
+// are of type *Error and say what to do. It takes time linear in the module's
+// size and allocates for what it returns, not for the code.
 func Parse(b []byte) (*Module, error) {
 	r := &reader{b: b, end: len(b)}
 	r.preamble()
-	p := parser{reader: r, module: &Module{}}
+	p := parser{reader: r, module: &Module{}, function: -1}
 	for r.err == nil && r.pos < len(b) {
 		p.nextSection()
 	}
 	if r.err == nil {
-		p.resolveExports()
+		p.complete()
 	}
 	if r.err != nil {
+		if p.function >= 0 {
+			r.err.Message = p.subject(p.function) + r.err.Message
+		}
 		return nil, r.err
 	}
 	return p.module, nil
@@ -85,6 +91,8 @@ type parser struct {
 	exported  []uint32 // the index behind each export
 	tables    int
 	last      byte // the last section that was not custom
+	function  int  // whose body is being read, -1: none
+	coded     bool // the code section was there
 }
 
 func (p *parser) nextSection() {
@@ -152,6 +160,19 @@ func (p *parser) content(id byte) {
 	case sectionStart:
 		p.module.HasStart = true
 		p.u32()
+	case sectionElement:
+		p.bounded("element segments", MaxSegments)
+		p.pos = p.end // what they hold, the engine checks
+	case sectionDataCount:
+		if n := p.u32(); n > MaxSegments {
+			p.fail("%d data segments are over the limit of %d", n, MaxSegments)
+		}
+	case sectionCode:
+		p.coded = true
+		p.codeSection()
+	case sectionData:
+		p.bounded("data segments", MaxSegments)
+		p.pos = p.end
 	case sectionTag:
 		p.fail("exceptions are not supported; build without them, such as -fno-exceptions or -C panic=abort")
 	default:
@@ -289,9 +310,15 @@ func (p *parser) exportSection() {
 	}
 }
 
-// resolveExports gives exported functions their types, once all are known.
-func (p *parser) resolveExports() {
+// complete gives exported functions their types, once all are known, and misses
+// what should have come.
+func (p *parser) complete() {
 	p.section = "export"
+	if p.module.Functions > 0 && !p.coded {
+		p.section = ""
+		p.fail("the module ends too early: its functions have no code")
+		return
+	}
 	for i := range p.module.Exports {
 		e := &p.module.Exports[i]
 		if e.Kind != ExternFunc {

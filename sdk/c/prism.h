@@ -151,7 +151,7 @@ static inline size_t prism_format(char *message, const char *format, va_list arg
 	return length;
 }
 
-/* prism_failf is prism_fail with a format as of printf. It adds some 30 KB to a plugin. */
+/* prism_failf is prism_fail with a format as of printf. It adds some 20 KB to a plugin. */
 __attribute__((format(printf, 1, 2))) static inline int32_t prism_failf(const char *format, ...) {
 	char message[PRISM_MESSAGE_MAX + 2];
 	va_list arguments;
@@ -162,7 +162,7 @@ __attribute__((format(printf, 1, 2))) static inline int32_t prism_failf(const ch
 	return 1;
 }
 
-/* prism_logf is prism_log with a format as of printf. It adds some 30 KB to a plugin. */
+/* prism_logf is prism_log with a format as of printf. It adds some 20 KB to a plugin. */
 __attribute__((format(printf, 2, 3))) static inline void prism_logf(enum prism_level level, const char *format, ...) {
 	char message[PRISM_MESSAGE_MAX + 2];
 	va_list arguments;

@@ -59,7 +59,7 @@ func milliseconds(microseconds string) string {
 
 func (m *message) deribitTrades(params *node) {
 	m.where = "deribit trades"
-	data := params.entries("data")
+	data := params.entries()
 	for data.more() {
 		o := data.object(next)
 		m.trade(trade{

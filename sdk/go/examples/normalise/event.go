@@ -139,11 +139,13 @@ func (m *message) levels(key string, side node, layout layout) {
 		}
 		level := side.array(next)
 		price, size := level.priceAndSize(layout)
-		out := append(m.out, '[', '"')
+		out := m.out
+		out = append(out, '[', '"')
 		out = append(out, price...)
 		out = append(out, '"', ',', '"')
 		out = append(out, size...)
-		m.out = append(out, '"', ']')
+		out = append(out, '"', ']')
+		m.out = out
 	}
 	m.out = append(m.out, ']')
 }
@@ -210,9 +212,9 @@ func (m *message) plain(key, text string) {
 }
 
 func (m *message) key(key string) {
-	out := append(m.out, ',', '"')
-	out = append(out, key...)
-	m.out = append(out, '"', ':')
+	m.out = append(m.out, ',', '"')
+	m.out = append(m.out, key...)
+	m.out = append(m.out, '"', ':')
 }
 
 // value writes a string.
@@ -221,7 +223,7 @@ func (m *message) value(text string) {
 		m.out = append(m.out, "null"...)
 		return
 	}
-	out := append(m.out, '"')
-	out = append(out, text...)
-	m.out = append(out, '"')
+	m.out = append(m.out, '"')
+	m.out = append(m.out, text...)
+	m.out = append(m.out, '"')
 }

@@ -132,11 +132,12 @@ func (n *node) object(key string) node { return n.container(key, '{', "an object
 // array returns a value that is an array.
 func (n *node) array(key string) node { return n.container(key, '[', "an array") }
 
-// entries is an array with an element at least: a message without data would say nothing.
-func (n *node) entries(key string) node {
-	entries := n.array(key)
+// entries is the array "data" of a message that carries several entries. One at least is there: a
+// message without any would say nothing.
+func (n *node) entries() node {
+	entries := n.array("data")
 	if !entries.more() {
-		n.fail(key, "is empty")
+		n.fail("data", "is empty")
 	}
 	return entries
 }

@@ -232,8 +232,13 @@ func FuzzNormalise(f *testing.F) {
 	f.Fuzz(func(t *testing.T, in []byte) {
 		got := prismtest.Call(normalise, in)
 		if got.Err != nil {
-			if got.Err.Error() == "" {
+			failure := got.Err.Error()
+			if failure == "" {
 				t.Error("a failure without a message")
+			}
+			grammar := strings.HasPrefix(failure, "not JSON: unexpected") || strings.HasPrefix(failure, "not JSON: cut")
+			if grammar && json.Valid(in) {
+				t.Errorf("%q is JSON and was refused: %s", in, failure)
 			}
 			return
 		}

@@ -59,7 +59,7 @@ func (m *message) okxEvent(top *node) {
 
 func (m *message) okxTrades(top *node) {
 	m.where = "okx trades"
-	data := top.entries("data")
+	data := top.entries()
 	for data.more() {
 		o := data.object(next)
 		m.trade(trade{
@@ -74,7 +74,7 @@ func (m *message) okxTrades(top *node) {
 
 func (m *message) okxTickers(top *node) {
 	m.where = "okx tickers"
-	data := top.entries("data")
+	data := top.entries()
 	for data.more() {
 		o := data.object(next)
 		nullable := o.orNull()
@@ -102,7 +102,7 @@ func (m *message) okxBooks(top, arg, actionOf *node) {
 	if action == "" {
 		action = "snapshot"
 	}
-	data := top.entries("data")
+	data := top.entries()
 	for data.more() {
 		o := data.object(next)
 		sent := o.ifSent()
@@ -122,7 +122,7 @@ func (m *message) okxBooks(top, arg, actionOf *node) {
 func (m *message) okxCandles(top, arg *node, interval string) {
 	m.where = "okx candle"
 	symbol := arg.string("instId")
-	data := top.entries("data")
+	data := top.entries()
 	for data.more() {
 		row := data.array(next)
 		e := candle{

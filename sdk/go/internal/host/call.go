@@ -1,9 +1,5 @@
 // Package host is the boundary to the server: in a plugin the functions it imports from the module
-// prism, natively a stand-in that prismtest drives.
-//
-// Both sides offer the same functions. InputLen is the input's length in bytes, InputRead copies from
-// an offset and returns the bytes copied, ConfigGet returns the length of a value of which it copied
-// what fits, and a negative number from any of them means refused or, from ConfigGet, not set.
+// prism, natively a stand-in that prismtest drives. Both have the same functions.
 package host
 
 // A Call is one call as the native stand-in sees it: what the host knows before it and what the guest

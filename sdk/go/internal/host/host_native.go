@@ -29,6 +29,7 @@ func set(c *Call) {
 	call = c
 }
 
+// InputLen returns the length of the input, -1 outside a call.
 func InputLen() int {
 	mu.Lock()
 	defer mu.Unlock()
@@ -38,6 +39,7 @@ func InputLen() int {
 	return len(call.Input)
 }
 
+// InputRead copies the input from off on into p, and returns how many bytes, -1 when refused.
 func InputRead(p []byte, off int) int {
 	mu.Lock()
 	defer mu.Unlock()
@@ -47,6 +49,7 @@ func InputRead(p []byte, off int) int {
 	return copy(p, call.Input[off:])
 }
 
+// OutputWrite adds p to the output.
 func OutputWrite(p []byte) {
 	mu.Lock()
 	defer mu.Unlock()
@@ -55,6 +58,7 @@ func OutputWrite(p []byte) {
 	}
 }
 
+// Fail makes the call fail with a message.
 func Fail(message string) {
 	mu.Lock()
 	defer mu.Unlock()
@@ -63,6 +67,7 @@ func Fail(message string) {
 	}
 }
 
+// Log writes a line to the log.
 func Log(level int32, message string) {
 	mu.Lock()
 	defer mu.Unlock()
@@ -71,6 +76,7 @@ func Log(level int32, message string) {
 	}
 }
 
+// ConfigGet copies as much of a value as fits, and returns its whole length, -1 when it is not set.
 func ConfigGet(key string, value []byte) int {
 	mu.Lock()
 	defer mu.Unlock()

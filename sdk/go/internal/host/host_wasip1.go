@@ -25,20 +25,26 @@ func log(level int32, message string)
 //go:noescape
 func configGet(key string, ptr unsafe.Pointer, n uint32) int32
 
+// InputLen returns the length of the input, -1 outside a call.
 func InputLen() int { return int(inputLen()) }
 
+// InputRead copies the input from off on into p, and returns how many bytes, -1 when refused.
 func InputRead(p []byte, off int) int {
 	return int(inputRead(unsafe.Pointer(unsafe.SliceData(p)), uint32(off), uint32(len(p))))
 }
 
+// OutputWrite adds p to the output.
 func OutputWrite(p []byte) {
 	outputWrite(unsafe.Pointer(unsafe.SliceData(p)), uint32(len(p)))
 }
 
+// Fail makes the call fail with a message.
 func Fail(message string) { fail(message) }
 
+// Log writes a line to the log.
 func Log(level int32, message string) { log(level, message) }
 
+// ConfigGet copies as much of a value as fits, and returns its whole length, -1 when it is not set.
 func ConfigGet(key string, value []byte) int {
 	return int(configGet(key, unsafe.Pointer(unsafe.SliceData(value)), uint32(len(value))))
 }
