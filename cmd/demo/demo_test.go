@@ -324,3 +324,13 @@ func TestAnInterruptedReplayCallsNoFurther(t *testing.T) {
 		t.Errorf("a message that was not sent has the answer %v", err)
 	}
 }
+
+func TestTheSampleIsSentWithoutItsAnswers(t *testing.T) {
+	set, err := load([]string{"absent", "../../sdk/testdata/market"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if set.recorded || len(set.files) != 3 || len(set.messages) != 44 {
+		t.Errorf("%d messages of %q, recorded: %v; want the 44 of three exchanges", len(set.messages), set.files, set.recorded)
+	}
+}
