@@ -45,6 +45,7 @@ run: build $(GUEST_GO) ## the same, and leave it serving
 test: guests ## run all tests under the race detector
 	$(GO) test -race ./...
 	cd sdk/go && $(GO) test -race ./...
+	$(MAKE) -C sdk/c test
 
 .PHONY: lint
 lint: $(LINT) ## vet and lint, guests included

@@ -21,9 +21,9 @@
  *
  * A handler returns 0 when it succeeded. "handle" is the one that runs when a call names no function.
  *
- * The server runs constructors once for each version and keeps the memory they leave behind. Every
- * call starts from that memory and nothing of a call survives it, so memory that a handler does not
- * free is not lost, and what it stores in a global is gone with the next call.
+ * Every call starts from the memory that constructors left behind, and nothing of a call survives it:
+ * memory that a handler does not free is not lost, and what it stores in a global is gone with the
+ * next call. The server may run the constructors once for a version and keep that memory.
  *
  * Compiled for anything but WebAssembly, the functions prism_host_* are plain declarations, and a test
  * links its own.

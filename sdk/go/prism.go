@@ -25,12 +25,12 @@
 //
 // # What lives how long
 //
-// The server runs the package's init functions once for each version and keeps the memory they leave
-// behind. Every call starts from that memory and nothing of a call survives it: what an init function
-// prepared (a table, a compiled pattern) costs nothing afterwards, and what a handler stores in a
-// global is gone with the next call.
+// Every call starts from the memory that the package's init functions left behind, and nothing of a
+// call survives it: what a handler stores in a global is gone with the next call. The server may run
+// the init functions once for a version and keep that memory, so what they prepare (a table, a compiled
+// pattern) is not paid for by a call.
 //
-// The state of Go's own random generators is part of that memory, so math/rand and math/rand/v2
+// The state of Go's own random generators may be part of that memory; math/rand and math/rand/v2 then
 // repeat their numbers in every call. crypto/rand asks the host each time and does not.
 //
 // # Panics
