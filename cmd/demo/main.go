@@ -25,6 +25,9 @@ import (
 // callers is how many calls are under way at once.
 const callers = 8
 
+// manifest leaves a slow machine time: eight callers may wait for as many births.
+const manifest = "[limits]\ntimeout = \"10s\"\n"
+
 // options are the flags.
 type options struct {
 	server string   // the prismrt binary
@@ -86,7 +89,7 @@ func demo(ctx context.Context, o options, out, log io.Writer) (err error) {
 	}
 	name := strings.TrimSuffix(filepath.Base(o.plugin), ".wasm")
 	began := time.Now()
-	v, _, err := c.Push(ctx, name, module, client.PushOptions{})
+	v, _, err := c.Push(ctx, name, module, client.PushOptions{Manifest: []byte(manifest)})
 	if err != nil {
 		return fmt.Errorf("push %s: %w", o.plugin, err)
 	}

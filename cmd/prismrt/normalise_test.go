@@ -71,7 +71,7 @@ func normalise(t *testing.T, s *server, plugin string, messages [][]byte) [][]by
 	for range 8 {
 		wg.Go(func() {
 			for n := range next {
-				status, answer := s.do("POST", "/v1/plugins/"+plugin+"/invoke", messages[n], "Prism-Timeout", "10s")
+				status, answer := s.do("POST", "/v1/plugins/"+plugin+"/invoke", messages[n])
 				if status != http.StatusOK {
 					t.Errorf("%s, message %d: %d %s\n%.300s", plugin, n, status, answer, messages[n])
 				}
@@ -93,8 +93,8 @@ func TestRecordedMessagesComeOutTheSameFromGoAndC(t *testing.T) {
 		t.Skipf("%s is not here: it is kept beside the repository, not in it", recorded)
 	}
 	s := start(t, t.TempDir())
-	s.upload("normalise-go", normaliseGo(t))
-	s.upload("normalise-c", normaliseC(t))
+	s.uploadPatient("normalise-go", normaliseGo(t))
+	s.uploadPatient("normalise-c", normaliseC(t))
 
 	total := 0
 	for exchange, want := range map[string]struct {
@@ -163,8 +163,8 @@ func checkEvent(t *testing.T, exchange string, line []byte) string {
 
 func TestTheSampleComesOutAsItIsKept(t *testing.T) {
 	s := start(t, t.TempDir())
-	s.upload("normalise-go", normaliseGo(t))
-	s.upload("normalise-c", normaliseC(t))
+	s.uploadPatient("normalise-go", normaliseGo(t))
+	s.uploadPatient("normalise-c", normaliseC(t))
 	const sample = "../../sdk/testdata/market"
 	for _, exchange := range []string{"binance", "okx", "deribit"} {
 		golden, err := os.ReadFile(filepath.Join(sample, exchange+".golden.ndjson"))
@@ -182,8 +182,8 @@ func TestTheSampleComesOutAsItIsKept(t *testing.T) {
 
 func TestMessagesOfAnotherShapeAreTheGuestsFault(t *testing.T) {
 	s := start(t, t.TempDir())
-	s.upload("normalise-go", normaliseGo(t))
-	s.upload("normalise-c", normaliseC(t))
+	s.uploadPatient("normalise-go", normaliseGo(t))
+	s.uploadPatient("normalise-c", normaliseC(t))
 	for _, message := range []string{
 		"", "hello", "[]", "{}", `{"stream":"x@depth","data":{"e":"depthUpdate"}}`, `{"arg":{"channel":"funding-rate"},"data":[{}]}`,
 		`{"stream":"x@bookTicker","data":{"u":1,"s":"X","b":"cheap","B":"1","a":"1","A":"1"}}`,

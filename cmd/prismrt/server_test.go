@@ -149,6 +149,15 @@ func (s *server) upload(name string, module []byte) {
 	}
 }
 
+// uploadPatient is upload for plugins whose calls may wait on a slow machine.
+func (s *server) uploadPatient(name string, module []byte) {
+	s.t.Helper()
+	body, contentType := form(s.t, module, "[limits]\ntimeout = \"30s\"\n")
+	if status, answer := s.do("PUT", "/v1/plugins/"+name, body, "Content-Type", contentType); status != http.StatusCreated {
+		s.t.Fatalf("upload of %s: %d %s", name, status, answer)
+	}
+}
+
 // plugin is what the tests look at of GET /v1/plugins/{name}.
 type plugin struct {
 	Live     int
