@@ -63,6 +63,10 @@ func (p *parser) body() {
 			}
 		case opEnd:
 			depth--
+		case opCall, opRefFunc:
+			if int(p.index) >= len(p.functions) {
+				p.fail("it names function %d, which is not there", p.index)
+			}
 		}
 		if p.err != nil {
 			return
@@ -118,7 +122,11 @@ func (r *reader) functionName(function uint32) string {
 			continue
 		}
 		for range r.count() {
-			if i, name := r.u32(), r.name(); i == function && r.err == nil {
+			i, name := r.u32(), r.name()
+			if r.err != nil {
+				return ""
+			}
+			if i == function {
 				return name
 			}
 		}

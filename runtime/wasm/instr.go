@@ -7,14 +7,25 @@ type Opcode uint32
 
 // The instructions that structure code.
 const (
-	opBlock    Opcode = 0x02
-	opLoop     Opcode = 0x03
-	opIf       Opcode = 0x04
-	opElse     Opcode = 0x05
-	opEnd      Opcode = 0x0b
-	opBrTable  Opcode = 0x0e
-	prefixMisc        = 0xfc
-	prefixSIMD        = 0xfd
+	opBlock        Opcode = 0x02
+	opLoop         Opcode = 0x03
+	opIf           Opcode = 0x04
+	opElse         Opcode = 0x05
+	opEnd          Opcode = 0x0b
+	opNop          Opcode = 0x01
+	opCall         Opcode = 0x10
+	opCallIndirect Opcode = 0x11
+	opMemoryGrow   Opcode = 0x40
+	opRefFunc      Opcode = 0xd2
+	opMemoryInit   Opcode = prefixMisc<<16 | 8
+	opMemoryCopy   Opcode = prefixMisc<<16 | 10
+	opMemoryFill   Opcode = prefixMisc<<16 | 11
+	opTableInit    Opcode = prefixMisc<<16 | 12
+	opTableCopy    Opcode = prefixMisc<<16 | 14
+	opTableGrow    Opcode = prefixMisc<<16 | 15
+	opTableFill    Opcode = prefixMisc<<16 | 17
+	prefixMisc            = 0xfc
+	prefixSIMD            = 0xfd
 )
 
 // immediate is what follows an opcode.
@@ -164,7 +175,7 @@ func (r *reader) immediate(imm immediate) {
 	case blockType:
 		r.signed(33)
 	case index:
-		r.u32()
+		r.index = r.u32()
 	case twoIndices:
 		r.u32()
 		r.u32()

@@ -28,6 +28,7 @@ const (
 	sectionFunction  = 3
 	sectionTable     = 4
 	sectionMemory    = 5
+	sectionGlobal    = 6
 	sectionExport    = 7
 	sectionStart     = 8
 	sectionElement   = 9
@@ -48,9 +49,17 @@ var magic = []byte{0, 'a', 's', 'm'}
 // are of type *Error and say what to do. It takes time linear in the module's
 // size and allocates for what it returns, not for the code.
 func Parse(b []byte) (*Module, error) {
+	p, err := parse(b)
+	if err != nil {
+		return nil, err
+	}
+	return p.module, nil
+}
+
+func parse(b []byte) (*parser, error) {
 	r := &reader{b: b, end: len(b)}
 	r.preamble()
-	p := parser{reader: r, module: &Module{}, function: -1}
+	p := &parser{reader: r, module: &Module{}, function: -1}
 	for r.err == nil && r.pos < len(b) {
 		p.nextSection()
 	}
@@ -63,7 +72,7 @@ func Parse(b []byte) (*Module, error) {
 		}
 		return nil, r.err
 	}
-	return p.module, nil
+	return p, nil
 }
 
 func (r *reader) preamble() {
@@ -83,13 +92,21 @@ func (r *reader) preamble() {
 	r.pos = min(8, len(r.b))
 }
 
+// section is where the content of one lies.
+type section struct {
+	id         byte
+	start, end int
+}
+
 type parser struct {
 	*reader
 	module    *Module
 	types     []FuncType
 	functions []uint32 // the type of each function, imported ones first
 	exported  []uint32 // the index behind each export
+	globals   int
 	tables    int
+	sections  []section
 	last      byte // the last section that was not custom
 	function  int  // whose body is being read, -1: none
 	coded     bool // the code section was there
@@ -120,6 +137,7 @@ func (p *parser) nextSection() {
 	}
 	end := p.pos
 	p.pos, p.end = start, end
+	p.sections = append(p.sections, section{id, start, end})
 	p.content(id)
 	if p.err == nil && p.pos != end {
 		p.fail("the section holds more than it says")
@@ -141,6 +159,8 @@ func order(id byte) int {
 
 func (p *parser) content(id byte) {
 	switch id {
+	case sectionCustom:
+		p.customSection()
 	case sectionType:
 		p.typeSection()
 	case sectionImport:
@@ -155,6 +175,9 @@ func (p *parser) content(id byte) {
 		for range p.count() {
 			p.memory()
 		}
+	case sectionGlobal:
+		p.globals += p.count()
+		p.pos = p.end // what they hold, the engine checks
 	case sectionExport:
 		p.exportSection()
 	case sectionStart:
@@ -177,6 +200,46 @@ func (p *parser) content(id byte) {
 		p.fail("exceptions are not supported; build without them, such as -fno-exceptions or -C panic=abort")
 	default:
 		p.pos = p.end
+	}
+}
+
+// customSection reads names, since the engine sets memory aside for as many as
+// they say they are. What else is in such sections concerns nobody here.
+func (p *parser) customSection() {
+	end := p.end
+	if p.name() != "name" {
+		p.pos = end
+		return
+	}
+	p.section = "name"
+	for p.err == nil && p.pos < end {
+		id, size := p.byte(), p.u32()
+		start := p.pos
+		if p.bytes(size); p.err != nil {
+			return
+		}
+		p.pos, p.end = start, start+int(size)
+		switch id {
+		case 1: // functions
+			p.nameMap()
+		case 2: // locals of functions
+			for range p.count() {
+				p.u32()
+				if p.nameMap(); p.err != nil {
+					return
+				}
+			}
+		}
+		p.pos, p.end = start+int(size), end
+	}
+}
+
+func (p *parser) nameMap() {
+	for range p.count() {
+		p.u32()
+		if p.name(); p.err != nil {
+			return
+		}
 	}
 }
 
@@ -221,6 +284,7 @@ func (p *parser) importSection() {
 		case ExternGlobal:
 			p.valueType()
 			p.byte() // mutability
+			p.globals++
 		default:
 			p.fail("import %s is of the unknown kind %d", i, byte(i.Kind))
 		}

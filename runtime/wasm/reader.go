@@ -27,6 +27,7 @@ type reader struct {
 	pos     int
 	end     int // of the current section, or of the binary
 	section string
+	index   uint32 // of the last instruction that has one
 	err     *Error
 }
 
