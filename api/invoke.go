@@ -30,6 +30,7 @@ func (s *server) invoke(w http.ResponseWriter, r *request) error {
 	if result.Ref.Version != 0 {
 		r.version = result.Ref.Version
 		header.Set("Prism-Version", strconv.Itoa(result.Ref.Version)+" "+result.Digest.Short())
+		header.Set("Prism-Fuel", strconv.FormatInt(result.Fuel, 10))
 		header.Set("Server-Timing", serverTiming(result.Timing))
 	}
 	if err != nil {

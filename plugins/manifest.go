@@ -29,6 +29,7 @@ type Manifest struct {
 type Limits struct {
 	Memory  *task.Bytes    `toml:"memory" json:"memory,omitempty"`
 	Timeout *task.Duration `toml:"timeout" json:"timeout,omitempty"`
+	Fuel    *int64         `toml:"fuel" json:"fuel,omitempty"` // instructions
 	Input   *task.Bytes    `toml:"input" json:"input,omitempty"`
 	Output  *task.Bytes    `toml:"output" json:"output,omitempty"`
 }
@@ -56,7 +57,7 @@ func ParseTOML(text []byte) (Manifest, error) {
 		unknown = append(unknown, key.String())
 	}
 	if len(unknown) > 0 {
-		return Manifest{}, invalidManifest("unknown key %s; known are name, abi, function, limits.{memory,timeout,input,output}, "+
+		return Manifest{}, invalidManifest("unknown key %s; known are name, abi, function, limits.{memory,timeout,fuel,input,output}, "+
 			"pool.{min,max} and grants.config", strings.Join(unknown, ", "))
 	}
 	return m, nil
@@ -132,6 +133,13 @@ func (m Manifest) apply(d Defaults, v *task.Version) error {
 			bad("limits.timeout is %v; this server allows up to %v", *t, d.MaxLimits.Timeout)
 		}
 		v.Limits.Timeout = *t
+	}
+
+	if f := m.Limits.Fuel; f != nil {
+		if *f < 1 || *f > d.MaxLimits.Fuel {
+			bad("limits.fuel is %d; this server allows 1 to %d", *f, d.MaxLimits.Fuel)
+		}
+		v.Limits.Fuel = *f
 	}
 
 	v.Min, v.Max = 1, d.Max

@@ -15,6 +15,7 @@ function = "handle"
 [limits]
 memory  = "32MiB"
 timeout = "500ms"
+fuel    = 500_000_000
 input   = "64KiB"
 output  = "1MiB"
 [pool]
@@ -26,7 +27,7 @@ config = { region = "eu", mode = "fast" }
 
 const wholeJSON = `{
   "name": "normalise", "abi": "prism", "function": "handle",
-  "limits": {"memory": "32MiB", "timeout": "500ms", "input": "64KiB", "output": "1MiB"},
+  "limits": {"memory": "32MiB", "timeout": "500ms", "fuel": 500000000, "input": "64KiB", "output": "1MiB"},
   "pool": {"min": 2, "max": 8},
   "grants": {"config": {"region": "eu", "mode": "fast"}}
 }`
@@ -43,7 +44,7 @@ func TestAManifestIsTheSameInTOMLAndJSON(t *testing.T) {
 	if !reflect.DeepEqual(a, b) {
 		t.Errorf("TOML gives %+v, JSON %+v", a, b)
 	}
-	if *a.Limits.Memory != 32<<20 || *a.Pool.Max != 8 || a.Grants.Config["region"] != "eu" {
+	if *a.Limits.Memory != 32<<20 || *a.Limits.Fuel != 500_000_000 || *a.Pool.Max != 8 || a.Grants.Config["region"] != "eu" {
 		t.Errorf("read %+v", a)
 	}
 }

@@ -57,6 +57,7 @@ type Upload struct {
 type Plugin struct {
 	Memory    task.Bytes    `toml:"memory"`    // linear memory of an instance [64MiB, 1GiB]
 	Timeout   task.Duration `toml:"timeout"`   // wall clock of an invocation [1s, 5m]
+	Fuel      int64         `toml:"fuel"`      // instructions of an invocation [20,000,000,000, 10,000,000,000,000]
 	Input     task.Bytes    `toml:"input"`     // [1MiB, 64MiB]
 	Output    task.Bytes    `toml:"output"`    // [4MiB, 64MiB]
 	Instances int           `toml:"instances"` // pool.max of a manifest [0: four a core, 256]
@@ -64,7 +65,7 @@ type Plugin struct {
 
 // Limits returns the part that bounds an invocation.
 func (p Plugin) Limits() task.Limits {
-	return task.Limits{Memory: p.Memory, Timeout: p.Timeout, Input: p.Input, Output: p.Output}
+	return task.Limits{Memory: p.Memory, Timeout: p.Timeout, Fuel: p.Fuel, Input: p.Input, Output: p.Output}
 }
 
 // Pool bounds the line in front of a plugin's instances.
@@ -96,8 +97,8 @@ func Default() Config {
 			CompileMemory:  4 << 30,
 			StartTimeout:   task.Duration(10 * time.Second),
 		},
-		Default: Plugin{Memory: 64 << 20, Timeout: task.Duration(time.Second), Input: 1 << 20, Output: 4 << 20},
-		Max:     Plugin{Memory: 1 << 30, Timeout: task.Duration(5 * time.Minute), Input: 64 << 20, Output: 64 << 20, Instances: 256},
+		Default: Plugin{Memory: 64 << 20, Timeout: task.Duration(time.Second), Fuel: 20e9, Input: 1 << 20, Output: 4 << 20},
+		Max:     Plugin{Memory: 1 << 30, Timeout: task.Duration(5 * time.Minute), Fuel: 10e12, Input: 64 << 20, Output: 64 << 20, Instances: 256},
 		Pool:    Pool{Waiting: 1024},
 		Log:     Logging{Level: "info", Format: "text"},
 	}
@@ -183,6 +184,9 @@ func (c Config) Check() error {
 	// WebAssembly core specification, "Memories": 65,536 pages of 64 KiB.
 	if c.Max.Memory > 4<<30 {
 		bad("max.memory is %v; WebAssembly memories end at 4GiB", c.Max.Memory)
+	}
+	if c.Default.Fuel < 1 || c.Default.Fuel > c.Max.Fuel {
+		bad("default.fuel is %d; it must be from 1 to max.fuel (%d)", c.Default.Fuel, c.Max.Fuel)
 	}
 	if c.Default.Memory > c.Max.Memory || c.Default.Timeout > c.Max.Timeout ||
 		c.Default.Input > c.Max.Input || c.Default.Output > c.Max.Output {

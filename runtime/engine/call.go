@@ -9,6 +9,7 @@ import (
 	"github.com/tetratelabs/wazero/sys"
 
 	"github.com/marketprism/prismrt/runtime/task"
+	"github.com/marketprism/prismrt/runtime/wasm"
 )
 
 // call is one run of guest code, and the context that run is given: wazero hands
@@ -17,14 +18,14 @@ type call struct {
 	context.Context
 	instance *Instance
 	in       task.Invocation
-	cancel   context.CancelCauseFunc // ends the run; nil while an instance starts
+	meter
 
 	read        int // bytes of the input standard input has given out
 	output      []byte
 	log         guestLog
-	failure     *string // what the guest said with fail
-	interrupted bool    // a wait of the guest was cut short by the end of the context
-	stopped     *task.Fault
+	failure     *string     // what the guest said with fail
+	interrupted bool        // a wait of the guest was cut short by the end of the context
+	stopped     *task.Fault // why the guest is to be ended
 }
 
 // Input returns what the guest was called with.
@@ -34,21 +35,12 @@ func (c *call) Input() []byte { return c.in.Input }
 func (c *call) Write(p []byte) (int, error) {
 	limit := c.instance.program.version.Limits.Output
 	if int64(len(c.output))+int64(len(p)) > int64(limit) {
-		c.stop(task.Faultf(task.KindTooLarge, "the output passed its limit of %v; raise limits.output in the manifest, or answer less", limit))
+		// The guest is ended where it next asks for fuel.
+		c.stopped = task.Faultf(task.KindTooLarge, "the output passed its limit of %v; raise limits.output in the manifest, or answer less", limit)
 		return 0, c.stopped
 	}
 	c.output = append(c.output, p...)
 	return len(p), nil
-}
-
-// stop ends the run with f at the guest's next loop or call.
-func (c *call) stop(f *task.Fault) {
-	if c.stopped == nil {
-		c.stopped = f
-	}
-	if c.cancel != nil {
-		c.cancel(f)
-	}
 }
 
 // Fail records that and why the guest failed. The last message counts.
@@ -73,22 +65,20 @@ func (c *call) Config(key string) (string, bool) {
 // did what it was asked, a fault otherwise.
 func (c *call) outcome(err error) *task.Fault {
 	exit, exited := errors.AsType[*sys.ExitError](err)
-	ended := c.Err() != nil && (c.interrupted || exited &&
-		(exit.ExitCode() == sys.ExitCodeDeadlineExceeded || exit.ExitCode() == sys.ExitCodeContextCanceled))
+	ended := c.Err() != nil && (c.interrupted || errors.Is(err, errEnded))
 	outOfMemory := c.instance.memory != nil && c.instance.memory.refused
 
 	switch {
 	case c.stopped != nil:
-		return c.described(c.stopped)
+		return c.described(c.stopped, err)
 	case ended && errors.Is(c.Err(), context.DeadlineExceeded):
-		return c.described(task.Faultf(task.KindDeadline, "the guest was still running when its deadline passed").CausedBy(context.DeadlineExceeded))
+		return c.described(task.Faultf(task.KindDeadline, "the guest was still running when its deadline passed").CausedBy(context.DeadlineExceeded), err)
 	case ended:
-		return c.described(task.Faultf(task.KindCanceled, "the call was given up while the guest ran").CausedBy(context.Cause(c)))
+		return c.described(task.Faultf(task.KindCanceled, "the call was given up while the guest ran").CausedBy(context.Cause(c)), err)
 	case outOfMemory && err != nil && (!exited || exit.ExitCode() != 0):
 		f := c.fault(task.KindMemory, "the guest was refused memory past its limit of %v and failed; raise limits.memory in the manifest",
 			c.instance.program.version.Limits.Memory)
-		_, f.Stack = splitTrap(err)
-		return f.CausedBy(err)
+		return c.described(f.CausedBy(err), err)
 	case c.failure != nil && (err == nil || exited):
 		return c.fault(task.KindGuest, "%s", *c.failure)
 	case err == nil, exited && exit.ExitCode() == 0:
@@ -96,16 +86,14 @@ func (c *call) outcome(err error) *task.Fault {
 	case exited:
 		return c.fault(task.KindExit, "the program ended with exit code %d", exit.ExitCode())
 	}
-	message, stack := splitTrap(err)
+	message, _ := splitTrap(err)
 	if f, ok := errors.AsType[*task.Fault](err); ok { // a host function refused
 		message = f.Message
 	}
 	if c.failure != nil { // a guest that reports why before it gives up
 		message += ": " + *c.failure
 	}
-	f := c.fault(task.KindTrap, "the guest trapped: %s", message)
-	f.Stack = stack
-	return f.CausedBy(err)
+	return c.described(task.Faultf(task.KindTrap, "the guest trapped: %s", message).CausedBy(err), err)
 }
 
 // started turns the end of a start that should have gone on into a fault.
@@ -119,14 +107,20 @@ func (c *call) started(err error) *task.Fault {
 }
 
 func (c *call) fault(kind task.Kind, format string, args ...any) *task.Fault {
-	return c.described(task.Faultf(kind, format, args...))
+	return c.described(task.Faultf(kind, format, args...), nil)
 }
 
-// described adds what the guest logged.
-func (c *call) described(f *task.Fault) *task.Fault {
+// described adds where the guest was when err ended it, and what it logged.
+func (c *call) described(f *task.Fault, err error) *task.Fault {
+	if err != nil {
+		_, f.Stack = splitTrap(err)
+	}
 	f.Log = c.log.Lines()
 	return f
 }
+
+// meterFrame is how a trace shows the host function that ends guests: not theirs.
+const meterFrame = wasm.MeterModule + "." + wasm.RefuelFunction + "()"
 
 // splitTrap takes wazero's text for a trap apart (internal/wasmdebug): the
 // message, then a line for each function, innermost first, with lines of source
@@ -137,7 +131,8 @@ func splitTrap(err error) (message string, stack []string) {
 	message = strings.TrimSuffix(message, " (recovered by wazero)")
 	trace, _, _ = strings.Cut(trace, "\n\n") // a Go stack may follow: ours, not the guest's
 	for line := range strings.SplitSeq(trace, "\n\t") {
-		if line = strings.TrimPrefix(line, "."); line != "" {
+		line = strings.TrimPrefix(line, ".")
+		if line != "" && line != meterFrame {
 			stack = append(stack, line)
 		}
 	}

@@ -83,7 +83,7 @@ func version(abi task.ABI, module []byte) task.Version {
 		ABI:      abi,
 		Function: "handle",
 		Config:   map[string]string{"REGION": "eu", "long": "abcdefghi"},
-		Limits:   task.Limits{Memory: 32 << 20, Timeout: task.Duration(time.Second), Input: 1 << 20, Output: 1 << 20},
+		Limits:   task.Limits{Memory: 32 << 20, Timeout: task.Duration(time.Second), Fuel: 1e12, Input: 1 << 20, Output: 1 << 20},
 	}
 }
 
@@ -111,7 +111,7 @@ func run(ctx context.Context, t testing.TB, p *engine.Program, function, input s
 			t.Error(err)
 		}
 	}()
-	out, err := i.Run(ctx, task.Invocation{ID: task.NewID(), Function: function, Input: []byte(input)})
+	out, _, err := i.Run(ctx, task.Invocation{ID: task.NewID(), Function: function, Input: []byte(input)})
 	return string(out), err
 }
 
@@ -266,7 +266,7 @@ func TestCompiledCodeIsKeptPrivateAndUsedAgain(t *testing.T) {
 	if err != nil || info.Mode().Perm() != 0o700 {
 		t.Errorf("mode %v, %v; want 0700", info.Mode().Perm(), err)
 	}
-	files, _ := filepath.Glob(filepath.Join(dir, digest.Hex(), "*", "*"))
+	files, _ := filepath.Glob(filepath.Join(dir, digest.Hex(), "*", "*", "*"))
 	if len(files) != 1 {
 		t.Fatalf("files %q, want one", files)
 	}
@@ -287,7 +287,7 @@ func TestDamagedCodeIsCompiledAgain(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "code")
 	digest := task.DigestOf(trapping)
 	compile(t, newEngine(t, engine.Options{CacheDir: dir}), task.ABICommand, trapping)
-	files, _ := filepath.Glob(filepath.Join(dir, digest.Hex(), "*", "*"))
+	files, _ := filepath.Glob(filepath.Join(dir, digest.Hex(), "*", "*", "*"))
 	good, err := os.ReadFile(files[0])
 	if err != nil {
 		t.Fatal(err)

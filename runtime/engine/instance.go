@@ -18,32 +18,33 @@ type Instance struct {
 	module  api.Module
 	memory  *memory      // nil for a module without memory
 	handler api.Function // the default handler, looked up once; nil for a command
-	call    *call        // the invocation being served
+	fuel    api.MutableGlobal
+	slice   int64 // fuel given at once, learnt from how fast this guest burns it
+	call    *call // the invocation being served
 	closed  bool
 }
 
 // Run serves one invocation: it binds the input, runs the guest until it
-// returns or ctx ends, and gives the output, which belongs to the caller.
-// Errors are faults (DESIGN.md, "Failure, told apart").
-func (i *Instance) Run(ctx context.Context, in task.Invocation) ([]byte, error) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
+// returns or ctx ends, and gives the output, which belongs to the caller, and the
+// fuel used, also when it failed. Errors are faults (DESIGN.md, "Failure, told
+// apart").
+func (i *Instance) Run(ctx context.Context, in task.Invocation) (output []byte, fuel int64, err error) {
 	c := i.begin(ctx, in)
-	c.cancel = cancel
 	defer i.end()
 
 	f, err := i.function(in.Function)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	results, err := f.Call(c)
+	result := []uint64{0}
+	err = c.run(f, result)
 	if f := c.outcome(err); f != nil {
-		return nil, f
+		return nil, c.used, f
 	}
-	if len(results) == 1 && uint32(results[0]) != 0 {
-		return nil, c.fault(task.KindGuest, "the handler returned %d", int32(uint32(results[0])))
+	if code := int32(uint32(result[0])); code != 0 {
+		return nil, c.used, c.fault(task.KindGuest, "the handler returned %d", code)
 	}
-	return c.output, nil
+	return c.output, c.used, nil
 }
 
 // function finds what an invocation of the named handler calls.

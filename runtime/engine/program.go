@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/api"
 	"github.com/tetratelabs/wazero/experimental"
 
 	"github.com/marketprism/prismrt/runtime/task"
@@ -37,6 +38,10 @@ func (e *Engine) Compile(ctx context.Context, v task.Version, module []byte) (*P
 	if m := parsed.Memory; m != nil && int64(m.Min)*wasm.PageSize > int64(v.Limits.Memory) {
 		return nil, task.Faultf(task.KindInvalid, "the module begins with %v of memory and limits.memory is %v; "+
 			"raise the limit in the manifest", task.Bytes(m.Min)*wasm.PageSize, v.Limits.Memory)
+	}
+	module, err = wasm.Meter(module)
+	if err != nil {
+		return nil, task.Faultf(task.KindInvalid, "%w", err)
 	}
 	if err := e.ensureCompiled(ctx, v.Digest, module); err != nil {
 		return nil, err
@@ -137,12 +142,13 @@ func (p *Program) Instantiate(ctx context.Context) (_ *Instance, err error) {
 	if i.module, err = p.runtime.InstantiateModule(c, p.compiled, config); err != nil {
 		return nil, c.started(err)
 	}
+	i.fuel = i.module.ExportedGlobal(wasm.FuelGlobal).(api.MutableGlobal)
 	if p.version.ABI == task.ABICommand {
 		return i, nil
 	}
 	for _, name := range initialisers {
 		if f := i.module.ExportedFunction(name); f != nil {
-			if _, err := f.Call(c); c.outcome(err) != nil {
+			if err := c.run(f, nil); c.outcome(err) != nil {
 				return nil, c.started(err)
 			}
 			break

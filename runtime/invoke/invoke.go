@@ -86,7 +86,7 @@ func (i *Invoker) Invoke(ctx context.Context, in task.Invocation) (task.Result, 
 			continue
 		}
 		d.row.Observe(monitor.Observation{
-			Kind: kindOf(err), In: len(in.Input), Out: len(result.Output), Timing: result.Timing, Total: time.Since(begun),
+			Kind: kindOf(err), In: len(in.Input), Out: len(result.Output), Fuel: result.Fuel, Timing: result.Timing, Total: time.Since(begun),
 		})
 		if loan != nil {
 			go loan.Discard() // the caller need not wait while the instance is taken down
@@ -163,7 +163,7 @@ func (d *deployment) invoke(ctx context.Context, in task.Invocation, begun time.
 		return result, nil, d.explain(err, timeout)
 	}
 	running := time.Now()
-	result.Output, err = loan.Instance.Run(ctx, in)
+	result.Output, result.Fuel, err = loan.Instance.Run(ctx, in)
 	result.Timing.Run = time.Since(running)
 	if f := task.FaultOf(err); f != nil && f.Kind == task.KindDeadline {
 		f.Message = fmt.Sprintf("the guest was still running when its deadline of %v passed", timeout)

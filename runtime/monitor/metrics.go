@@ -18,6 +18,7 @@ type series struct {
 	seconds     *prometheus.HistogramVec
 	phases      *prometheus.CounterVec
 	bytes       *prometheus.CounterVec
+	fuel        *prometheus.CounterVec
 }
 
 func newSeries() series {
@@ -43,6 +44,10 @@ func newSeries() series {
 			Name: "prismrt_bytes_total",
 			Help: "Bytes that went into and came out of guests.",
 		}, with("direction")),
+		fuel: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "prismrt_fuel_total",
+			Help: "WebAssembly instructions that invocations used.",
+		}, byVersion),
 	}
 }
 
@@ -52,6 +57,7 @@ func (m *series) forget(namespace, plugin string) {
 	m.seconds.DeletePartialMatch(labels)
 	m.phases.DeletePartialMatch(labels)
 	m.bytes.DeletePartialMatch(labels)
+	m.fuel.DeletePartialMatch(labels)
 }
 
 // scraped are the metrics that are read off at each scrape.

@@ -54,7 +54,7 @@ func New(pools func() []Pool, guests func() Guests) *Monitor {
 	m.Registry.MustRegister(
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		m.series.invocations, m.series.seconds, m.series.phases, m.series.bytes,
+		m.series.invocations, m.series.seconds, m.series.phases, m.series.bytes, m.series.fuel,
 		scraped{m},
 	)
 	return m

@@ -19,11 +19,13 @@ type Row struct {
 	poolSeconds       prometheus.Counter
 	runSeconds        prometheus.Counter
 	inBytes, outBytes prometheus.Counter
+	fuelUsed          prometheus.Counter
 
 	mu               sync.Mutex
 	calls            int64
 	faults           map[task.Kind]int64
 	in, out          int64
+	fuel             int64
 	total, pool, run *hdrhistogram.Histogram // microseconds
 }
 
@@ -31,6 +33,7 @@ type Row struct {
 type Observation struct {
 	Kind    task.Kind // "" when it succeeded
 	In, Out int       // bytes
+	Fuel    int64     // instructions
 	Timing  task.Timing
 	Total   time.Duration
 }
@@ -56,6 +59,7 @@ func newRow(ref task.Ref, m *series) *Row {
 		runSeconds:  m.phases.MustCurryWith(labels).WithLabelValues("run"),
 		inBytes:     m.bytes.MustCurryWith(labels).WithLabelValues("input"),
 		outBytes:    m.bytes.MustCurryWith(labels).WithLabelValues("output"),
+		fuelUsed:    m.fuel.With(labels),
 		faults:      make(map[task.Kind]int64),
 		total:       newHistogram(), pool: newHistogram(), run: newHistogram(),
 	}
@@ -69,6 +73,7 @@ func (r *Row) Observe(o Observation) {
 	r.runSeconds.Add(o.Timing.Run.Seconds())
 	r.inBytes.Add(float64(o.In))
 	r.outBytes.Add(float64(o.Out))
+	r.fuelUsed.Add(float64(o.Fuel))
 
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -78,6 +83,7 @@ func (r *Row) Observe(o Observation) {
 	}
 	r.in += int64(o.In)
 	r.out += int64(o.Out)
+	r.fuel += o.Fuel
 	record(r.total, o.Total)
 	record(r.pool, o.Timing.Pool)
 	record(r.run, o.Timing.Run)

@@ -80,6 +80,7 @@ type Plugin struct {
 	Faults      map[task.Kind]int64 `json:"faults"`
 	InputBytes  int64               `json:"input_bytes"`
 	OutputBytes int64               `json:"output_bytes"`
+	Fuel        int64               `json:"fuel"` // instructions
 	Total       Times               `json:"total"`
 	Pool        Times               `json:"pool"`
 	Run         Times               `json:"run"`
@@ -146,7 +147,7 @@ func (r *Row) plugin(ref task.Ref) Plugin {
 	}
 	return Plugin{
 		Namespace: ref.Namespace, Plugin: ref.Plugin, Version: ref.Version,
-		Calls: r.calls, Faults: faults, InputBytes: r.in, OutputBytes: r.out,
+		Calls: r.calls, Faults: faults, InputBytes: r.in, OutputBytes: r.out, Fuel: r.fuel,
 		Total: times(r.total), Pool: times(r.pool), Run: times(r.run),
 	}
 }

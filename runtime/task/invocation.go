@@ -25,6 +25,7 @@ type Ref struct {
 type Limits struct {
 	Memory  Bytes    // linear memory of the instance
 	Timeout Duration // wall clock, from admission to answer
+	Fuel    int64    // WebAssembly instructions
 	Input   Bytes
 	Output  Bytes
 }
@@ -72,6 +73,10 @@ type Result struct {
 
 	// Output belongs to the caller. It is nil when the invocation failed.
 	Output []byte
+
+	// Fuel is what the guest used: instructions as they are counted by checks
+	// (wasm.Meter). The same module and input use the same on every machine.
+	Fuel int64
 
 	Timing Timing
 }

@@ -3,6 +3,7 @@ package wasm
 import (
 	"encoding/binary"
 	"fmt"
+	"strings"
 )
 
 // The names by which a metered module and its host find each other. A module
@@ -12,6 +13,9 @@ const (
 	// parameters and no results, when FuelGlobal has fallen below zero.
 	MeterModule    = "prismrt"
 	RefuelFunction = "refuel"
+
+	// MeterVersion changes whenever the same module is metered differently.
+	MeterVersion = "1"
 
 	// FuelGlobal is the exported mutable i64 that checks subtract from. It begins
 	// at zero: the first check already calls.
@@ -26,7 +30,8 @@ const (
 //
 // What is counted depends on the module and its input alone. The module must be
 // one that Parse reads; errors are of type *Error. Function names and numbers in
-// stack traces stay the author's.
+// stack traces stay the author's. DWARF is left out: its lines are at offsets of
+// the code as it was.
 func Meter(module []byte) ([]byte, error) {
 	p, err := parse(module)
 	if err != nil {
@@ -97,10 +102,15 @@ func (m *meter) rewrite() []byte {
 			}
 		}
 		m.at(s)
-		if s.id == sectionCustom && !named && m.name() == "name" {
-			named = true
-			m.nameSection()
-			continue
+		if s.id == sectionCustom {
+			switch name := m.name(); {
+			case strings.HasPrefix(name, ".debug_"):
+				continue
+			case name == "name" && !named:
+				named = true
+				m.nameSection()
+				continue
+			}
 		}
 		m.write(s)
 	}

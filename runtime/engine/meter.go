@@ -1,0 +1,101 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"math"
+	goruntime "runtime"
+	"time"
+
+	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/api"
+
+	"github.com/marketprism/prismrt/runtime/task"
+	"github.com/marketprism/prismrt/runtime/wasm"
+)
+
+// A guest gets its fuel in slices of about sliceTime, between which it can be
+// ended and lets others have the core: compiled code is not preemptible by Go,
+// and holds up the garbage collector while it runs.
+const (
+	sliceTime  = 200 * time.Microsecond
+	firstSlice = 100_000
+	minSlice   = 1_000
+	maxSlice   = 10_000_000
+)
+
+// errEnded unwinds a guest whose time is over.
+var errEnded = errors.New("ended")
+
+// meter is the fuel of one run.
+type meter struct {
+	used  int64     // by the slices that are used up
+	given int64     // the slice that is being used
+	since time.Time // when it was given
+}
+
+// run calls a guest's function and settles its fuel. The result, of functions
+// that have one, comes back in stack.
+func (c *call) run(f api.Function, stack []uint64) error {
+	i := c.instance
+	if i.slice == 0 {
+		i.slice = firstSlice
+	}
+	if c.Err() != nil {
+		return errEnded
+	}
+	c.give(i.fuel, min(i.slice, c.left()))
+	err := f.CallWithStack(c, stack)
+	c.used += c.given - int64(i.fuel.Get())
+	return err
+}
+
+// left is the fuel that the invocation may still use.
+func (c *call) left() int64 {
+	return max(0, c.instance.program.version.Limits.Fuel-c.used)
+}
+
+func (c *call) give(global api.MutableGlobal, fuel int64) {
+	c.given, c.since = fuel, time.Now()
+	global.Set(uint64(fuel))
+}
+
+// refuel is called by a guest whose slice is used up. It ends the guest by
+// panicking, which unwinds it and leaves the instance whole.
+func (c *call) refuel(global api.MutableGlobal) {
+	c.used += c.given - int64(global.Get())
+	c.given = 0
+	global.Set(0)
+	if c.stopped == nil && c.left() == 0 {
+		limit := c.instance.program.version.Limits.Fuel
+		c.stopped = task.Faultf(task.KindFuel, "the guest used up its fuel of %d instructions; raise limits.fuel in the manifest", limit)
+	}
+	if c.stopped != nil || c.Err() != nil {
+		panic(errEnded)
+	}
+	i := c.instance
+	if took := time.Since(c.since); !c.since.IsZero() {
+		// Half way to what would have taken a sliceTime, so that one slow slice
+		// does not make the next too short.
+		wanted := float64(i.slice) * float64(sliceTime) / float64(max(took, time.Microsecond))
+		i.slice = int64(min(max(math.Sqrt(float64(i.slice)*wanted), minSlice), maxSlice))
+	} else {
+		i.slice = firstSlice
+	}
+	goruntime.Gosched()
+	c.give(global, min(i.slice, c.left()))
+}
+
+// instantiateMeter offers the function that metered modules call.
+func instantiateMeter(ctx context.Context, r wazero.Runtime) error {
+	_, err := r.NewHostModuleBuilder(wasm.MeterModule).NewFunctionBuilder().
+		WithGoModuleFunction(api.GoModuleFunc(func(ctx context.Context, m api.Module, _ []uint64) {
+			c := ctx.(*call)
+			global := c.instance.fuel
+			if global == nil { // while it is instantiated
+				global = m.ExportedGlobal(wasm.FuelGlobal).(api.MutableGlobal)
+			}
+			c.refuel(global)
+		}), nil, nil).Export(wasm.RefuelFunction).Instantiate(ctx)
+	return err
+}
