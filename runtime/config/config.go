@@ -57,7 +57,7 @@ type Upload struct {
 type Plugin struct {
 	Memory    task.Bytes    `toml:"memory"`    // linear memory of an instance [64MiB, 1GiB]
 	Timeout   task.Duration `toml:"timeout"`   // wall clock of an invocation [1s, 5m]
-	Fuel      int64         `toml:"fuel"`      // instructions of an invocation [20,000,000,000, 10,000,000,000,000]
+	Fuel      int64         `toml:"fuel"`      // instructions of an invocation [100,000,000,000, 10,000,000,000,000]
 	Input     task.Bytes    `toml:"input"`     // [1MiB, 64MiB]
 	Output    task.Bytes    `toml:"output"`    // [4MiB, 64MiB]
 	Instances int           `toml:"instances"` // pool.max of a manifest [0: four a core, 256]
@@ -97,7 +97,7 @@ func Default() Config {
 			CompileMemory:  4 << 30,
 			StartTimeout:   task.Duration(10 * time.Second),
 		},
-		Default: Plugin{Memory: 64 << 20, Timeout: task.Duration(time.Second), Fuel: 20e9, Input: 1 << 20, Output: 4 << 20},
+		Default: Plugin{Memory: 64 << 20, Timeout: task.Duration(time.Second), Fuel: 100e9, Input: 1 << 20, Output: 4 << 20},
 		Max:     Plugin{Memory: 1 << 30, Timeout: task.Duration(5 * time.Minute), Fuel: 10e12, Input: 64 << 20, Output: 64 << 20, Instances: 256},
 		Pool:    Pool{Waiting: 1024},
 		Log:     Logging{Level: "info", Format: "text"},

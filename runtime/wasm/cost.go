@@ -18,14 +18,26 @@ type body struct {
 	indirect bool // it calls functions that are not known before it runs
 	bulk     bool // it has instructions that cost by a length
 	checked  bool // a check stands at its entry
-	cost     uint64
+
+	// Settled once the functions it calls are: the most it runs, and what those
+	// who call it are charged for it, where it has no check of its own.
+	most, charge uint64
 }
 
-// region is one stretch of code.
+// region is one stretch of code. Its straight part goes up to where control
+// leaves for good: the first br, br_table, return or unreachable.
 type region struct {
-	instructions uint64
-	calls        []int32 // the functions called from it, imported ones left out
+	instructions, straight uint64
+	calls                  []int32 // the functions called, imported ones left out
+	straightCalls          int     // how many of them are in the straight part
+	ended                  bool    // the straight part
 }
+
+// undercount bounds how much more a region may run than is charged for it. The
+// straight part alone would charge next to nothing for a loop that begins with a
+// jump, such as those Go's compiler makes of every function, each turn of which
+// runs one of many blocks; all of the region would charge for the others too.
+const undercount = 32
 
 // survey walks the body at p.pos and counts.
 func (p *parser) survey(b *body, imported uint32) {
@@ -56,13 +68,22 @@ func (p *parser) survey(b *body, imported uint32) {
 		case opCall:
 			if p.index >= imported {
 				r.calls = append(r.calls, int32(p.index-imported))
+				if !r.ended {
+					r.straightCalls++
+				}
 			}
+		case opBr, opBrTable, opReturn, opUnreachable:
+			r.straight++
+			r.ended = true
 		case opCallIndirect:
 			b.indirect = true
 		default:
 			b.bulk = b.bulk || lengthShift(op) >= 0
 		}
 		r.instructions++
+		if !r.ended {
+			r.straight++
+		}
 	}
 }
 
@@ -126,20 +147,31 @@ func placeChecks(bodies []body) {
 // settle adds up what a function costs whoever calls it, once the functions it
 // calls are settled.
 func (b *body) settle(bodies []body) {
-	b.cost = b.regions[0].cost(bodies)
-	if b.indirect || b.cost > maxUnchecked {
+	b.most, b.charge = b.regions[0].most(bodies), b.regions[0].charge(bodies)
+	if b.indirect || b.most > maxUnchecked {
 		b.checked = true
 	}
 }
 
-// cost is what a check in front of the region takes: its instructions, and those
-// of the functions it calls that have no check of their own.
-func (r *region) cost(bodies []body) uint64 {
-	cost := r.instructions
+// most is the most that is run between a check in front of the region and the
+// next: its instructions, and those of the functions without a check.
+func (r *region) most(bodies []body) uint64 {
+	most := r.instructions
 	for _, callee := range r.calls {
 		if !bodies[callee].checked {
-			cost += bodies[callee].cost
+			most += bodies[callee].most
 		}
 	}
-	return cost
+	return most
+}
+
+// charge is what a check in front of the region takes, at least 1.
+func (r *region) charge(bodies []body) uint64 {
+	charge := r.straight
+	for _, callee := range r.calls[:r.straightCalls] {
+		if !bodies[callee].checked {
+			charge += bodies[callee].charge
+		}
+	}
+	return max(charge, r.most(bodies)/undercount, 1)
 }

@@ -7,6 +7,10 @@ type Opcode uint32
 
 // The instructions that structure code.
 const (
+	opUnreachable  Opcode = 0x00
+	opBr           Opcode = 0x0c
+	opBrTable      Opcode = 0x0e
+	opReturn       Opcode = 0x0f
 	opBlock        Opcode = 0x02
 	opLoop         Opcode = 0x03
 	opIf           Opcode = 0x04

@@ -42,7 +42,7 @@ func (m *meter) code(b *body) {
 		m.out = append(m.out, 1, byte(I32))
 	}
 	if b.checked {
-		m.check(b.regions[0].cost(m.bodies), left)
+		m.check(b.regions[0].charge(m.bodies), left)
 	}
 
 	start = m.pos
@@ -56,7 +56,7 @@ func (m *meter) code(b *body) {
 			region++
 			m.out = append(m.out, m.b[start:m.pos]...)
 			start = m.pos
-			m.check(b.regions[region].cost(m.bodies), left)
+			m.check(b.regions[region].charge(m.bodies), left)
 		case op == opCall, op == opRefFunc:
 			m.out = append(m.out, m.b[start:at]...)
 			start = m.pos
