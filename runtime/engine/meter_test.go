@@ -1,0 +1,129 @@
+package engine_test
+
+import (
+	"context"
+	"encoding/binary"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/marketprism/prismrt/runtime/engine"
+	"github.com/marketprism/prismrt/runtime/task"
+)
+
+// program assembles a command of functions of type () -> (), given by their
+// code without locals and end; the first is _start. It has a page of memory.
+func program(functions ...[]byte) []byte {
+	u := func(n int) []byte { return binary.AppendUvarint(nil, uint64(n)) }
+	section := func(id byte, content []byte) []byte { return slices.Concat([]byte{id}, u(len(content)), content) }
+	types, code := u(len(functions)), u(len(functions))
+	for _, f := range functions {
+		types = append(types, 0)
+		code = slices.Concat(code, u(len(f)+2), []byte{0}, f, []byte{0x0b})
+	}
+	return slices.Concat([]byte("\x00asm\x01\x00\x00\x00"),
+		section(1, []byte{1, 0x60, 0, 0}), section(3, types), section(5, []byte{1, 0, 1}),
+		section(7, append(append([]byte{1, 6}, "_start"...), 0, 0)), section(10, code))
+}
+
+// Guests that would run for ever, or as good as.
+var endless = map[string][]byte{
+	"an infinite loop": program([]byte{0x03, 0x40, 0x0c, 0, 0x0b}),
+	"a tree of calls without a loop": program(func() (functions [][]byte) {
+		for i := range 50 { // function i calls function i+1 twice: 2^50 calls
+			functions = append(functions, []byte{0x10, byte(i + 1), 0x10, byte(i + 1)})
+		}
+		return append(functions, []byte{0x01})
+	}()...),
+	"filling memory in a loop": program([]byte{0x03, 0x40, 0x41, 0, 0x41, 0, 0x41, 0x80, 0x80, 4, 0xfc, 0x0b, 0, 0x0c, 0, 0x0b}),
+	"growing memory in a loop": program([]byte{0x03, 0x40, 0x41, 0, 0x40, 0, 0x1a, 0x0c, 0, 0x0b}),
+}
+
+func TestDeadlinesHoldForGuestsThatWouldRunForEver(t *testing.T) {
+	e := newEngine(t, engine.Options{})
+	for name, module := range endless {
+		p := compile(t, e, task.ABICommand, module)
+		var wg sync.WaitGroup
+		for range 4 {
+			wg.Go(func() {
+				ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+				defer cancel()
+				_, err := run(ctx, t, p, "", "")
+				if f := task.FaultOf(err); err == nil || f.Kind != task.KindDeadline {
+					t.Errorf("%s: %v, want a deadline fault", name, err)
+				} else if len(f.Stack) == 0 || strings.Contains(strings.Join(f.Stack, " "), "refuel") {
+					t.Errorf("%s: the stack is %q", name, f.Stack)
+				}
+			})
+		}
+		wg.Wait()
+	}
+}
+
+func TestFuelLimitsAGuest(t *testing.T) {
+	e := newEngine(t, engine.Options{})
+	for name, module := range endless {
+		v := version(task.ABICommand, module)
+		v.Limits.Fuel = 5_000_000
+		p, err := e.Compile(t.Context(), v, module)
+		if err != nil {
+			t.Fatal(err)
+		}
+		i, err := p.Instantiate(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, fuel, err := i.Run(t.Context(), task.Invocation{})
+		if f := task.FaultOf(err); err == nil || f.Kind != task.KindFuel || !strings.Contains(f.Message, "5000000") {
+			t.Errorf("%s: %v, want a fuel fault", name, err)
+		}
+		if fuel < 5_000_000 || fuel > 5_100_000 {
+			t.Errorf("%s used %d of 5,000,000", name, fuel)
+		}
+		if err := i.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if err := p.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestTheSameWorkUsesTheSameFuel(t *testing.T) {
+	// Counts from 300,000 down to 0 in a byte-wise way that takes many slices:
+	// memory[0] as an i32, decremented until it is 0.
+	countdown := program([]byte{
+		0x41, 0, 0x41, 0xe0, 0xa7, 0x12, 0x36, 2, 0, // i32.store 0, 300000
+		0x03, 0x40, // loop
+		0x41, 0, 0x41, 0, 0x28, 2, 0, 0x41, 1, 0x6b, 0x36, 2, 0, // memory[0]--
+		0x41, 0, 0x28, 2, 0, 0x0d, 0, // br_if 0 (memory[0])
+		0x0b,
+	})
+	p := compile(t, newEngine(t, engine.Options{}), task.ABICommand, countdown)
+	var first int64
+	for n := range 50 {
+		i, err := p.Instantiate(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, fuel, err := i.Run(t.Context(), task.Invocation{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n == 0 {
+			first = fuel
+		}
+		if fuel != first {
+			t.Fatalf("run %d used %d, the first %d", n, fuel, first)
+		}
+		if err := i.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}
+	// Nine instructions a turn.
+	if first != 9*300_000 {
+		t.Errorf("300,000 turns of nine instructions used %d", first)
+	}
+}
