@@ -58,7 +58,8 @@ func (c *callCmd) Run(ctx context.Context, t *terminal, g *globals) error {
 		return err
 	}
 	if c.Verbose {
-		t.complain("request %s\n%s version %d (%s)\n%s\n", result.RequestID, plugin, result.Version, result.Digest, timings(result.Timing))
+		t.complain("request %s\n%s version %d (%s), %d instructions\n%s\n",
+			result.RequestID, plugin, result.Version, result.Digest, result.Fuel, timings(result.Timing))
 	}
 	if g.JSON {
 		return t.json(answerOf(result))
@@ -113,11 +114,12 @@ type answer struct {
 	RequestID    string             `json:"request_id"`
 	Version      int                `json:"version"`
 	Digest       string             `json:"digest"`
+	Fuel         int64              `json:"fuel"`   // instructions
 	Timing       map[string]float64 `json:"timing"` // by phase, "pool_ms", in milliseconds
 }
 
 func answerOf(r *client.Result) answer {
-	a := answer{RequestID: r.RequestID, Version: r.Version, Digest: r.Digest, Timing: map[string]float64{}}
+	a := answer{RequestID: r.RequestID, Version: r.Version, Digest: r.Digest, Fuel: r.Fuel, Timing: map[string]float64{}}
 	if utf8.Valid(r.Output) {
 		text := string(r.Output)
 		a.Output = &text

@@ -14,6 +14,7 @@ func echo(w http.ResponseWriter, r *http.Request) {
 	input, _ := io.ReadAll(r.Body)
 	w.Header().Set("Prism-Request-Id", "01J")
 	w.Header().Set("Prism-Version", "2 9f2c1a7b3d4e")
+	w.Header().Set("Prism-Fuel", "1234")
 	w.Header().Set("Server-Timing", "pool;dur=0.012, run;dur=1.482")
 	_, _ = fmt.Fprintf(w, "%s|%s|%s|%s", r.PathValue("name"), r.PathValue("function"), r.Header.Get("Prism-Timeout"), input)
 }
@@ -57,7 +58,7 @@ func TestVerboseSpeaksOnStandardErrorOnly(t *testing.T) {
 	if s.out != "a|||x" {
 		t.Errorf("output is %q", s.out)
 	}
-	if want := "request 01J\na version 2 (9f2c1a7b3d4e)\npool 12µs, run 1.482ms\n"; s.err != want {
+	if want := "request 01J\na version 2 (9f2c1a7b3d4e), 1234 instructions\npool 12µs, run 1.482ms\n"; s.err != want {
 		t.Errorf("it says %q, want %q", s.err, want)
 	}
 }
@@ -75,7 +76,7 @@ func TestCallAsJSONCarriesOutputOfAnyBytes(t *testing.T) {
 			t.Fatalf("not JSON: %v\n%s", err, s.out)
 		}
 		flat := strings.NewReplacer("\n", "", "  ", "", `": `, `":`).Replace(s.out)
-		contains(t, flat, want, `"request_id":"01J"`, `"version":2`, `"digest":"9f2c1a7b3d4e"`, `"pool_ms":0.012`, `"run_ms":1.482`)
+		contains(t, flat, want, `"request_id":"01J"`, `"version":2`, `"digest":"9f2c1a7b3d4e"`, `"fuel":1234`, `"pool_ms":0.012`, `"run_ms":1.482`)
 		if len(doc) != 5 {
 			t.Errorf("the document has %d fields, want 5:\n%s", len(doc), s.out)
 		}

@@ -223,6 +223,10 @@ func (r *reader) immediate(imm immediate) {
 
 // signed reads past a signed LEB128 of that many bits.
 func (r *reader) signed(bits int) {
+	if r.pos < r.end && r.b[r.pos] < 0x80 && r.err == nil {
+		r.pos++
+		return
+	}
 	for range (bits + 6) / 7 {
 		if r.byte() < 0x80 {
 			return

@@ -23,8 +23,8 @@ const (
 )
 
 // Meter rewrites a module so that it counts the instructions it runs. Checks
-// stand at every loop and at enough function entries that no cycle of calls is
-// without one (DESIGN.md, "Fuel at a tenth of the price"). A check subtracts what
+// stand at every loop, at exported functions and at enough other function entries
+// that no cycle of calls is without one (DESIGN.md, "Fuel at a tenth of the price"). A check subtracts what
 // it stands for from FuelGlobal and calls RefuelFunction when the result is below
 // zero; instructions that work on a length subtract by it.
 //
@@ -42,6 +42,12 @@ func Meter(module []byte) ([]byte, error) {
 	}
 	m := &meter{parser: p, imported: uint32(len(p.functions) - p.module.Functions), signature: uint32(len(p.types)), fuel: uint32(p.globals)}
 	m.surveyCode()
+	for i, e := range p.module.Exports {
+		// What the host calls is counted even if it has neither loop nor cycle.
+		if f := p.exported[i]; e.Kind == ExternFunc && f >= m.imported {
+			m.bodies[f-m.imported].checked = true
+		}
+	}
 	placeChecks(m.bodies)
 	out := m.rewrite()
 	if p.err != nil {

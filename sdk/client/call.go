@@ -29,6 +29,7 @@ type Result struct {
 	RequestID string // finds the call in the server's log
 	Version   int    // the version that ran
 	Digest    string // the first twelve hexadecimal digits of its module's digest
+	Fuel      int64  // WebAssembly instructions it used; 0 when the answer does not say
 	Timing    Timing
 }
 
@@ -65,6 +66,7 @@ func (c *Client) Call(ctx context.Context, plugin string, input []byte, opts Cal
 	// What is not a number reads as 0, the version of an answer that names none.
 	r.Version, _ = strconv.Atoi(number)
 	r.Digest = digest
+	r.Fuel, _ = strconv.ParseInt(resp.Header.Get("Prism-Fuel"), 10, 64)
 	return r, nil
 }
 

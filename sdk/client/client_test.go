@@ -68,6 +68,7 @@ func TestCallSendsTheInputAndReadsOutputAndHeaders(t *testing.T) {
 		}
 		w.Header().Set("Prism-Request-Id", "01J0000000000000000000000")
 		w.Header().Set("Prism-Version", "2 9f2c1a7b3d4e")
+		w.Header().Set("Prism-Fuel", "1234")
 		w.Header().Set("Server-Timing", `pool;dur=0.012, run;desc="the guest";dur=1.482, cache`)
 		fmt.Fprintf(w, "%s %s %s %s", r.PathValue("name"), r.PathValue("function"), r.Header.Get("Prism-Timeout"), input)
 	})
@@ -78,7 +79,7 @@ func TestCallSendsTheInputAndReadsOutputAndHeaders(t *testing.T) {
 	if want := "normalise score 1.5s in\x00put"; string(got.Output) != want {
 		t.Errorf("output is %q, want %q", got.Output, want)
 	}
-	if got.RequestID != "01J0000000000000000000000" || got.Version != 2 || got.Digest != "9f2c1a7b3d4e" {
+	if got.RequestID != "01J0000000000000000000000" || got.Version != 2 || got.Digest != "9f2c1a7b3d4e" || got.Fuel != 1234 {
 		t.Errorf("headers read as %+v", got)
 	}
 	if len(got.Timing) != 2 || got.Timing["pool"] != 12*time.Microsecond || got.Timing["run"] != 1482*time.Microsecond {
