@@ -77,8 +77,8 @@ func TestCallAsJSONCarriesOutputOfAnyBytes(t *testing.T) {
 		}
 		flat := strings.NewReplacer("\n", "", "  ", "", `": `, `":`).Replace(s.out)
 		contains(t, flat, want, `"request_id":"01J"`, `"version":2`, `"digest":"9f2c1a7b3d4e"`, `"fuel":1234`, `"pool_ms":0.012`, `"run_ms":1.482`)
-		if len(doc) != 5 {
-			t.Errorf("the document has %d fields, want 5:\n%s", len(doc), s.out)
+		if len(doc) != 6 {
+			t.Errorf("the document has %d fields, want 6:\n%s", len(doc), s.out)
 		}
 	}
 }
