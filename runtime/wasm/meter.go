@@ -28,6 +28,8 @@ const (
 // it stands for from FuelGlobal and calls RefuelFunction when the result is below
 // zero; instructions that work on a length subtract by it.
 //
+// Tables get a maximum of MaxTableLength elements.
+//
 // What is counted depends on the module and its input alone. The module must be
 // one that Parse reads; errors are of type *Error. Function names and numbers in
 // stack traces stay the author's. DWARF is left out: its lines are at offsets of
@@ -140,6 +142,8 @@ func (m *meter) write(s section) {
 	case sectionImport:
 		entry := appendName(appendName(nil, MeterModule), RefuelFunction)
 		m.extended(s, appendU32(append(entry, byte(ExternFunc)), m.signature)...)
+	case sectionTable:
+		m.tableSection()
 	case sectionGlobal:
 		m.globalSection(s)
 	case sectionExport:
@@ -177,6 +181,21 @@ func (m *meter) extended(s section, entry ...byte) {
 	m.out = appendU32(m.out, m.entries(s)+1)
 	m.out = append(m.out, m.b[m.pos:s.end]...)
 	m.out = append(m.out, entry...)
+}
+
+// tableSection gives every table a maximum, since what a table grows by is not
+// under the limit of the guest's memory.
+func (m *meter) tableSection() {
+	n := m.count()
+	m.out = appendU32(m.out, uint32(n))
+	for range n {
+		if m.err != nil {
+			return
+		}
+		m.copied(1) // the type of its elements
+		least, most := m.limits(MaxTableLength)
+		m.out = appendU32(appendU32(append(m.out, 1), uint32(least)), uint32(min(most, MaxTableLength)))
+	}
 }
 
 func (m *meter) globalSection(s section) {
