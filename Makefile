@@ -65,6 +65,7 @@ check: test lint ## what CI runs
 .PHONY: fuzz
 fuzz: ## fuzz whatever reads foreign bytes, FUZZTIME (1m) each
 	$(GO) test -run '^$$' -fuzz FuzzParse -fuzztime $(FUZZTIME) ./runtime/wasm
+	$(GO) test -run '^$$' -fuzz FuzzMeter -fuzztime $(FUZZTIME) ./runtime/wasm
 	$(GO) test -run '^$$' -fuzz FuzzDecode -fuzztime $(FUZZTIME) ./runtime/config
 	$(GO) test -run '^$$' -fuzz FuzzParseManifest -fuzztime $(FUZZTIME) ./plugins
 	cd sdk/go && $(GO) test -run '^$$' -fuzz Fuzz -fuzztime $(FUZZTIME) ./examples/normalise

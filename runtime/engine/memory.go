@@ -23,8 +23,8 @@ func (m *memory) Reallocate(size uint64) []byte {
 	return m.bytes[:size:size]
 }
 
-// Free gives the range back. A second time it does nothing: wazero frees a
-// module it closes, but not one that trapped while its deadline passed.
+// Free gives the range back. A second time it does nothing: wazero frees the
+// memory of a module it closes, and the instance that of one that never came to be.
 func (m *memory) Free() {
 	if m.freed.CompareAndSwap(false, true) {
 		release(m.bytes)
