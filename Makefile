@@ -33,13 +33,19 @@ $(GUEST_C):
 tools: ## install what guests are built with, where it is missing
 	sh sdk/c/tools.sh
 
+DEMO := bin/demo -server bin/prismrt -plugin $(GUEST_GO) -data ../shared/data/market,sdk/testdata/market
+
+.PHONY: bin/demo
+bin/demo:
+	$(GO) build -o $@ ./cmd/demo
+
 .PHONY: demo
-demo: build $(GUEST_GO) ## upload the sample plugin, send exchange messages through it, show what came out
-	$(GO) run ./cmd/demo -server bin/prismrt -plugin $(GUEST_GO) -data ../shared/data/market,sdk/testdata/market
+demo: build bin/demo $(GUEST_GO) ## upload the sample plugin, send exchange messages through it, show what came out
+	$(DEMO)
 
 .PHONY: run
-run: build $(GUEST_GO) ## the same, and leave it serving
-	$(GO) run ./cmd/demo -server bin/prismrt -plugin $(GUEST_GO) -data ../shared/data/market,sdk/testdata/market -keep
+run: build bin/demo $(GUEST_GO) ## the same, and leave it serving
+	$(DEMO) -keep
 
 .PHONY: test
 test: guests ## run all tests under the race detector
