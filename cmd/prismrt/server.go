@@ -29,6 +29,10 @@ import (
 	"github.com/marketprism/prismrt/runtime/store/sqlite"
 )
 
+// cores is what there is to compute on. Guests run on that many Ps; Go gets twice
+// as many, unless the environment says how many.
+var cores = goruntime.GOMAXPROCS(0)
+
 // server is the parts of a running prismrt, in the order in which they were made.
 type server struct {
 	config    config.Config
@@ -46,6 +50,9 @@ type server struct {
 
 // serve runs a server until ctx ends, and then stops it in order.
 func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error) {
+	if os.Getenv("GOMAXPROCS") == "" {
+		goruntime.GOMAXPROCS(2 * cores)
+	}
 	s := &server{config: cfg, log: newLogger(cfg.Log, stderr)}
 	defer func() { err = errors.Join(err, s.close()) }()
 	if err := s.open(ctx); err != nil {
@@ -68,7 +75,7 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 	}
 	s.loading.Store(true)
 	go func() {
-		s.catalogue.Load(calls, goruntime.GOMAXPROCS(0))
+		s.catalogue.Load(calls, cores)
 		s.loading.Store(false)
 	}()
 	served := make(chan error, 1)
@@ -177,6 +184,7 @@ func newEngine(ctx context.Context, cfg config.Config, dir string, log *slog.Log
 		Compiler:       compiler,
 		CompileTimeout: timeout,
 		StartTimeout:   time.Duration(cfg.Upload.StartTimeout),
+		Slots:          cores,
 		Hosts:          []engine.Host{{Name: prism.Module, Instantiate: prism.Instantiate}},
 		Log:            log,
 	})
@@ -188,7 +196,7 @@ func compilerCommand(memory uint64, timeout time.Duration) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	cpu := timeout * time.Duration(goruntime.GOMAXPROCS(0))
+	cpu := timeout * time.Duration(cores)
 	command := []string{self, "compile-module", "--memory", strconv.FormatUint(memory, 10), "--cpu", cpu.String()}
 	if nice, err := exec.LookPath("nice"); err == nil {
 		command = append([]string{nice, "-n", "10"}, command...)
@@ -211,7 +219,7 @@ func defaults(cfg config.Config) plugins.Defaults {
 		Max: cfg.Default.Instances, MaxMax: cfg.Max.Instances,
 	}
 	if d.Max == 0 {
-		d.Max = min(4*goruntime.GOMAXPROCS(0), d.MaxMax)
+		d.Max = min(4*cores, d.MaxMax)
 	}
 	return d
 }

@@ -42,6 +42,11 @@ type Options struct {
 	// StartTimeout bounds the initialisation of an instance [10s].
 	StartTimeout time.Duration
 
+	// Slots is how many guests run at once; the others wait for one to use up its
+	// slice [GOMAXPROCS]. Go needs more Ps than that to serve its network in time:
+	// RATIONALE.md, "Why has Go more Ps than guests have slots?".
+	Slots int
+
 	// Hosts are the modules guests may import besides WASI preview 1.
 	Hosts []Host
 
@@ -60,6 +65,7 @@ type Engine struct {
 	options  Options
 	provided map[string]wasm.FuncType // by "module.name"
 	compile  chan struct{}            // a place for each compilation at once
+	slots    chan struct{}            // a place for each guest that runs
 
 	instances atomic.Int64
 	reserved  atomic.Int64 // bytes of address space under guest memories
@@ -83,7 +89,10 @@ func New(ctx context.Context, o Options) (*Engine, error) {
 	if err := os.Chmod(o.CacheDir, 0o700); err != nil {
 		return nil, fmt.Errorf("folder for compiled code: %w", err)
 	}
-	e := &Engine{options: o, compile: make(chan struct{}, goruntime.GOMAXPROCS(0))}
+	if o.Slots == 0 {
+		o.Slots = goruntime.GOMAXPROCS(0)
+	}
+	e := &Engine{options: o, compile: make(chan struct{}, o.Slots), slots: make(chan struct{}, o.Slots)}
 
 	e.options.Hosts = append([]Host{{wasi_snapshot_preview1.ModuleName, instantiateWASI}}, o.Hosts...)
 	metering := Host{wasm.MeterModule, instantiateMeter}

@@ -100,6 +100,8 @@ func (i *Instance) Close(ctx context.Context) error {
 
 // sleep is what poll_oneoff waits by: it ends with the invocation.
 func (i *Instance) sleep(ns int64) {
+	i.call.leave() // who waits holds no slot
+	defer i.call.enter()
 	timer := time.NewTimer(time.Duration(ns))
 	defer timer.Stop()
 	select {

@@ -31,6 +31,7 @@ var errEnded = errors.New("ended")
 type meter struct {
 	used  int64     // by the slices that are used up
 	given int64     // the slice that is being used
+	slot  bool      // a run slot is held
 	since time.Time // when it was given
 }
 
@@ -41,13 +42,36 @@ func (c *call) run(f api.Function, stack []uint64) error {
 	if i.slice == 0 {
 		i.slice = firstSlice
 	}
-	if c.Err() != nil {
+	if !c.enter() {
 		return errEnded
 	}
+	defer c.leave()
 	c.give(i.fuel, min(i.slice, c.left()))
 	err := f.CallWithStack(c, stack)
 	c.used += c.given - int64(i.fuel.Get())
 	return err
+}
+
+// enter waits for a run slot, in order of arrival, and reports false when the
+// call's time is over before there is one.
+func (c *call) enter() bool {
+	if c.Err() != nil {
+		return false
+	}
+	select {
+	case c.instance.program.engine.slots <- struct{}{}:
+		c.slot = true
+	case <-c.Done():
+	}
+	return c.slot
+}
+
+// leave gives the run slot to who waits for one. Without a slot it does nothing.
+func (c *call) leave() {
+	if c.slot {
+		c.slot = false
+		<-c.instance.program.engine.slots
+	}
 }
 
 // left is the fuel that the invocation may still use.
@@ -82,7 +106,11 @@ func (c *call) refuel(global api.MutableGlobal) {
 	} else {
 		i.slice = firstSlice
 	}
+	c.leave()
 	goruntime.Gosched()
+	if !c.enter() {
+		panic(errEnded)
+	}
 	c.give(global, min(i.slice, c.left()))
 }
 

@@ -127,3 +127,54 @@ func TestTheSameWorkUsesTheSameFuel(t *testing.T) {
 		t.Errorf("3 instructions and 300,000 turns of nine used %d", first)
 	}
 }
+
+func TestAGuestThatSleepsHoldsNoSlot(t *testing.T) {
+	p := compile(t, newEngine(t, engine.Options{Slots: 1}), task.ABICommand, guest(t, task.ABICommand))
+	ctx, wake := context.WithCancel(t.Context())
+	asleep := make(chan error)
+	go func() {
+		_, err := run(ctx, t, p, "", "sleep 1h")
+		asleep <- err
+	}()
+	for range 3 { // the only slot comes back each time
+		if out, err := run(t.Context(), t, p, "", "upper a"); out != "A" || err != nil {
+			t.Errorf("beside a sleeper: %q, %v", out, err)
+		}
+	}
+	select {
+	case err := <-asleep:
+		t.Errorf("the sleeper ended by itself: %v", err)
+	default:
+	}
+	wake()
+	if f := task.FaultOf(<-asleep); f == nil || f.Kind != task.KindCanceled {
+		t.Errorf("the sleeper: %v", f)
+	}
+}
+
+func TestGuestsThatSpinHandTheSlotOn(t *testing.T) {
+	e := newEngine(t, engine.Options{Slots: 1})
+	spin := compile(t, e, task.ABICommand, endless["an infinite loop"])
+	short := compile(t, e, task.ABICommand, program([]byte{0x01}))
+	ctx, stop := context.WithCancel(t.Context())
+	var wg sync.WaitGroup
+	for range 3 {
+		wg.Go(func() {
+			if _, err := run(ctx, t, spin, "", ""); task.FaultOf(err).Kind != task.KindCanceled {
+				t.Errorf("a spinning guest: %v", err)
+			}
+		})
+	}
+	for range 20 {
+		if _, err := run(t.Context(), t, short, "", ""); err != nil {
+			t.Error(err)
+		}
+	}
+	waiting, cancel := context.WithTimeout(t.Context(), time.Nanosecond)
+	defer cancel()
+	if _, err := run(waiting, t, short, "", ""); task.FaultOf(err).Kind != task.KindDeadline {
+		t.Errorf("a call whose time is over before it has a slot: %v", err)
+	}
+	stop()
+	wg.Wait()
+}

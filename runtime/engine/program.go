@@ -139,7 +139,11 @@ func (p *Program) Instantiate(ctx context.Context) (_ *Instance, err error) {
 	c := i.begin(ctx, task.Invocation{})
 	defer i.end()
 	config := p.config.WithStdin(stdin{i}).WithStdout(stdout{i}).WithStderr(stderr{i}).WithNanosleep(i.sleep)
-	if i.module, err = p.runtime.InstantiateModule(c, p.compiled, config); err != nil {
+	if !c.enter() { // a module may have a start function
+		return nil, c.started(errEnded)
+	}
+	i.module, err = p.runtime.InstantiateModule(c, p.compiled, config)
+	if c.leave(); err != nil {
 		return nil, c.started(err)
 	}
 	i.fuel = i.module.ExportedGlobal(wasm.FuelGlobal).(api.MutableGlobal)
