@@ -87,7 +87,7 @@ func (e *Engine) ensureCompiled(ctx context.Context, d task.Digest, module []byt
 	if err == nil {
 		return nil
 	}
-	return errors.Join(e.refusal(ctx, limited, err, stderr.b.String()), e.Forget(d))
+	return errors.Join(e.refusal(ctx, limited, err, stderr.b.String()), e.removeCode(d))
 }
 
 // refusal says why the Compiler command ended with err.

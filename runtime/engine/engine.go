@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	goruntime "runtime"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -67,6 +68,9 @@ type Engine struct {
 	compile  chan struct{}            // a place for each compilation at once
 	slots    chan struct{}            // a place for each guest that runs
 
+	mu        sync.Mutex
+	compiling map[task.Digest]int // modules whose folders are being used
+
 	instances atomic.Int64
 	reserved  atomic.Int64 // bytes of address space under guest memories
 }
@@ -92,7 +96,7 @@ func New(ctx context.Context, o Options) (*Engine, error) {
 	if o.Slots == 0 {
 		o.Slots = goruntime.GOMAXPROCS(0)
 	}
-	e := &Engine{options: o, compile: make(chan struct{}, o.Slots), slots: make(chan struct{}, o.Slots)}
+	e := &Engine{options: o, compile: make(chan struct{}, o.Slots), slots: make(chan struct{}, o.Slots), compiling: make(map[task.Digest]int)}
 
 	e.options.Hosts = append([]Host{{wasi_snapshot_preview1.ModuleName, instantiateWASI}}, o.Hosts...)
 	metering := Host{wasm.MeterModule, instantiateMeter}
@@ -131,8 +135,32 @@ func (e *Engine) Stats() Stats {
 	return Stats{Instances: e.instances.Load(), ReservedBytes: e.reserved.Load()}
 }
 
-// Forget removes the compiled code of a module.
+// Forget removes the compiled code of a module, unless it is being compiled: then
+// somebody wants it again.
 func (e *Engine) Forget(d task.Digest) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.compiling[d] > 0 {
+		return nil
+	}
+	return e.removeCode(d)
+}
+
+// use keeps Forget from a module's folder until the returned function is called.
+func (e *Engine) use(d task.Digest) (done func()) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.compiling[d]++
+	return func() {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		if e.compiling[d]--; e.compiling[d] == 0 {
+			delete(e.compiling, d)
+		}
+	}
+}
+
+func (e *Engine) removeCode(d task.Digest) error {
 	return os.RemoveAll(filepath.Join(e.options.CacheDir, d.Hex()))
 }
 

@@ -346,3 +346,32 @@ func TestInstancesOfOneProgramRunAtTheSameTime(t *testing.T) {
 		t.Errorf("after all instances were closed there is %+v", s)
 	}
 }
+
+func TestCodeThatIsBeingMadeIsNotForgotten(t *testing.T) {
+	dir := t.TempDir()
+	gate := filepath.Join(t.TempDir(), "gate")
+	script := `touch "$1/begun"; while [ ! -e ` + gate + ` ]; do sleep 0.01; done; echo no >&2; exit 1`
+	e := newEngine(t, engine.Options{CacheDir: dir, Compiler: []string{"sh", "-c", script, "sh"}})
+	refused := make(chan error)
+	go func() {
+		_, err := e.Compile(t.Context(), version(task.ABICommand, trapping), trapping)
+		refused <- err
+	}()
+	digest := task.DigestOf(trapping)
+	begun := filepath.Join(dir, digest.Hex(), "*", "begun")
+	for files, _ := filepath.Glob(begun); len(files) == 0; files, _ = filepath.Glob(begun) {
+		time.Sleep(time.Millisecond)
+	}
+	if err := e.Forget(digest); err != nil {
+		t.Fatal(err)
+	}
+	if files, _ := filepath.Glob(begun); len(files) != 1 {
+		t.Error("the folder was taken from under a compilation")
+	}
+	if err := os.WriteFile(gate, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-refused; task.FaultOf(err).Kind != task.KindInvalid {
+		t.Errorf("got %v", err)
+	}
+}

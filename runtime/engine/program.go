@@ -39,6 +39,7 @@ func (e *Engine) Compile(ctx context.Context, v task.Version, module []byte) (*P
 		return nil, task.Faultf(task.KindInvalid, "the module begins with %v of memory and limits.memory is %v; "+
 			"raise the limit in the manifest", task.Bytes(m.Min)*wasm.PageSize, v.Limits.Memory)
 	}
+	defer e.use(v.Digest)()
 	module, err = wasm.Meter(module)
 	if err != nil {
 		return nil, task.Faultf(task.KindInvalid, "%w", err)
@@ -49,7 +50,7 @@ func (e *Engine) Compile(ctx context.Context, v task.Version, module []byte) (*P
 	p, err := e.load(ctx, v, module)
 	if err != nil && strings.HasPrefix(err.Error(), "compilationcache:") {
 		// The file on disk is damaged: it is only a cache.
-		if err := e.Forget(v.Digest); err != nil {
+		if err := e.removeCode(v.Digest); err != nil {
 			return nil, err
 		}
 		if err := e.ensureCompiled(ctx, v.Digest, module); err != nil {
