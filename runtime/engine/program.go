@@ -26,6 +26,7 @@ type Program struct {
 	compiled  wazero.CompiledModule
 	config    wazero.ModuleConfig
 	hasMemory bool
+	hasStart  bool // instantiating it already runs its code
 }
 
 // Compile makes a Program of the module with v.Digest, from the cache where it
@@ -61,7 +62,7 @@ func (e *Engine) Compile(ctx context.Context, v task.Version, module []byte) (*P
 	if err != nil {
 		return nil, err
 	}
-	p.hasMemory = parsed.Memory != nil
+	p.hasMemory, p.hasStart = parsed.Memory != nil, parsed.HasStart
 	return p, nil
 }
 
@@ -140,7 +141,7 @@ func (p *Program) Instantiate(ctx context.Context) (_ *Instance, err error) {
 	c := i.begin(ctx, task.Invocation{})
 	defer i.end()
 	config := p.config.WithStdin(stdin{i}).WithStdout(stdout{i}).WithStderr(stderr{i}).WithNanosleep(i.sleep)
-	if !c.enter() { // a module may have a start function
+	if p.hasStart && !c.enter() {
 		return nil, c.started(errEnded)
 	}
 	i.module, err = p.runtime.InstantiateModule(c, p.compiled, config)
