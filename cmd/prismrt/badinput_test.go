@@ -137,7 +137,7 @@ func TestBadUploadsAreRefusedAndHarmNothing(t *testing.T) {
 
 func TestBadCallsAreRefusedAndHarmNothing(t *testing.T) {
 	s := start(t, t.TempDir())
-	body, contentType := form(t, obedient(t), "[limits]\ninput = \"1KiB\"\noutput = \"64KiB\"\nmemory = \"16MiB\"\n[grants]\nconfig = {REGION = \"eu\"}")
+	body, contentType := form(t, obedient(t), "[limits]\ninput = \"1KiB\"\noutput = \"64KiB\"\nmemory = \"16MiB\"\ntimeout = \"4s\"\nfuel = 10_000_000_000_000\n[grants]\nconfig = {REGION = \"eu\"}")
 	if status, answer := s.do("PUT", "/v1/plugins/guest", body, "Content-Type", contentType); status != http.StatusCreated {
 		t.Fatalf("upload: %d %s", status, answer)
 	}
@@ -148,7 +148,7 @@ func TestBadCallsAreRefusedAndHarmNothing(t *testing.T) {
 	s.fails(413, "too_large", "limit of 64KiB", "POST", invoke, []byte("flood"))
 	s.fails(504, "deadline", "100ms", "POST", invoke, []byte("loop"), "Prism-Timeout", "100ms")
 	s.fails(504, "deadline", "100ms", "POST", invoke, []byte("sleep 1h"), "Prism-Timeout", "100ms")
-	s.fails(504, "deadline", "1s", "POST", invoke, []byte("loop"), "Prism-Timeout", "10h")
+	s.fails(504, "deadline", "4s", "POST", invoke, []byte("loop"), "Prism-Timeout", "10h")
 	s.fails(422, "memory", "16MiB", "POST", invoke, []byte("grow"))
 	s.fails(400, "invalid", "Prism-Timeout", "POST", invoke, nil, "Prism-Timeout", "100")
 	s.fails(400, "invalid", "Prism-Timeout", "POST", invoke, nil, "Prism-Timeout", "-1s")
