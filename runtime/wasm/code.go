@@ -5,7 +5,7 @@ import "fmt"
 // Bounds on code, against modules that take the compiler's time or memory: all
 // but the nesting are those of other engines (WebAssembly JavaScript Interface,
 // "Implementation-defined Limits"). Nesting costs wazero the square of it: 5,000
-// levels compile in 0.2 s, 50,000 in 11 to 27 s.
+// blocks compile in 0.2 s and as many loops in 4.4 s, 50,000 blocks in 11 to 27 s.
 const (
 	MaxLocals   = 50_000    // of a function, parameters not counted
 	MaxNesting  = 5_000     // of blocks, loops and ifs in a function
