@@ -88,6 +88,7 @@ type limits struct {
 	MemoryBytes  int64   `json:"memory_bytes"`
 	TimeoutMS    float64 `json:"timeout_ms"`
 	Fuel         int64   `json:"fuel"` // instructions
+	StackBytes   int64   `json:"stack_bytes"`
 	InputBytes   int64   `json:"input_bytes"`
 	OutputBytes  int64   `json:"output_bytes"`
 	InstancesMin int     `json:"instances_min"`
@@ -111,7 +112,7 @@ func describe(v plugins.Version, live int) version {
 		Function: v.Facts.Function, Functions: list(v.Facts.Functions), Imports: list(v.Facts.Imports), Exports: list(v.Facts.Exports),
 		Limits: limits{
 			MemoryBytes: int64(v.Run.Limits.Memory), TimeoutMS: float64(time.Duration(v.Run.Limits.Timeout).Microseconds()) / 1000,
-			Fuel: v.Run.Limits.Fuel, InputBytes: int64(v.Run.Limits.Input), OutputBytes: int64(v.Run.Limits.Output), InstancesMin: v.Run.Min, InstancesMax: v.Run.Max,
+			Fuel: v.Run.Limits.Fuel, StackBytes: int64(v.Run.Limits.Stack), InputBytes: int64(v.Run.Limits.Input), OutputBytes: int64(v.Run.Limits.Output), InstancesMin: v.Run.Min, InstancesMax: v.Run.Max,
 		},
 		Grants:   grants{Config: config},
 		Manifest: v.Manifest, CreatedAt: v.CreatedAt,

@@ -113,8 +113,8 @@ func open(t *testing.T, dir string) (*plugins.Catalogue, *runner) {
 	c, err := plugins.Open(t.Context(), plugins.Options{
 		Store: db, Modules: modules, Runner: r, Hosts: hosts{}, Code: r, Log: slog.New(slog.DiscardHandler),
 		Defaults: plugins.Defaults{
-			Limits:    task.Limits{Memory: 64 << 20, Timeout: task.Duration(time.Second), Fuel: 1000, Input: 1 << 20, Output: 1 << 20},
-			MaxLimits: task.Limits{Memory: 128 << 20, Timeout: task.Duration(time.Minute), Fuel: 2000, Input: 1 << 20, Output: 8 << 20},
+			Limits:    task.Limits{Memory: 64 << 20, Timeout: task.Duration(time.Second), Fuel: 1000, Stack: 1 << 20, Input: 1 << 20, Output: 1 << 20},
+			MaxLimits: task.Limits{Memory: 128 << 20, Timeout: task.Duration(time.Minute), Fuel: 2000, Stack: 8 << 20, Input: 1 << 20, Output: 8 << 20},
 			Max:       4, MaxMax: 16,
 		},
 	})

@@ -30,6 +30,7 @@ type Limits struct {
 	Memory  *task.Bytes    `toml:"memory" json:"memory,omitempty"`
 	Timeout *task.Duration `toml:"timeout" json:"timeout,omitempty"`
 	Fuel    *int64         `toml:"fuel" json:"fuel,omitempty"` // instructions
+	Stack   *task.Bytes    `toml:"stack" json:"stack,omitempty"`
 	Input   *task.Bytes    `toml:"input" json:"input,omitempty"`
 	Output  *task.Bytes    `toml:"output" json:"output,omitempty"`
 }
@@ -57,7 +58,7 @@ func ParseTOML(text []byte) (Manifest, error) {
 		unknown = append(unknown, key.String())
 	}
 	if len(unknown) > 0 {
-		return Manifest{}, invalidManifest("unknown key %s; known are name, abi, function, limits.{memory,timeout,fuel,input,output}, "+
+		return Manifest{}, invalidManifest("unknown key %s; known are name, abi, function, limits.{memory,timeout,fuel,stack,input,output}, "+
 			"pool.{min,max} and grants.config", strings.Join(unknown, ", "))
 	}
 	return m, nil
@@ -117,6 +118,7 @@ func (m Manifest) apply(d Defaults, v *task.Version) error {
 		greatest task.Bytes
 	}{
 		{"memory", m.Limits.Memory, &v.Limits.Memory, d.MaxLimits.Memory},
+		{"stack", m.Limits.Stack, &v.Limits.Stack, d.MaxLimits.Stack},
 		{"input", m.Limits.Input, &v.Limits.Input, d.MaxLimits.Input},
 		{"output", m.Limits.Output, &v.Limits.Output, d.MaxLimits.Output},
 	} {

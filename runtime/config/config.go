@@ -58,6 +58,7 @@ type Plugin struct {
 	Memory    task.Bytes    `toml:"memory"`    // linear memory of an instance [64MiB, 1GiB]
 	Timeout   task.Duration `toml:"timeout"`   // wall clock of an invocation [1s, 5m]
 	Fuel      int64         `toml:"fuel"`      // instructions of an invocation [100,000,000,000, 10,000,000,000,000]
+	Stack     task.Bytes    `toml:"stack"`     // frames of calls within calls [4MiB, 32MiB]
 	Input     task.Bytes    `toml:"input"`     // [1MiB, 64MiB]
 	Output    task.Bytes    `toml:"output"`    // [4MiB, 64MiB]
 	Instances int           `toml:"instances"` // pool.max of a manifest [0: four a core, 256]
@@ -65,7 +66,7 @@ type Plugin struct {
 
 // Limits returns the part that bounds an invocation.
 func (p Plugin) Limits() task.Limits {
-	return task.Limits{Memory: p.Memory, Timeout: p.Timeout, Fuel: p.Fuel, Input: p.Input, Output: p.Output}
+	return task.Limits{Memory: p.Memory, Timeout: p.Timeout, Fuel: p.Fuel, Stack: p.Stack, Input: p.Input, Output: p.Output}
 }
 
 // Pool bounds the line in front of a plugin's instances.
@@ -97,8 +98,8 @@ func Default() Config {
 			CompileMemory:  4 << 30,
 			StartTimeout:   task.Duration(10 * time.Second),
 		},
-		Default: Plugin{Memory: 64 << 20, Timeout: task.Duration(time.Second), Fuel: 100e9, Input: 1 << 20, Output: 4 << 20},
-		Max:     Plugin{Memory: 1 << 30, Timeout: task.Duration(5 * time.Minute), Fuel: 10e12, Input: 64 << 20, Output: 64 << 20, Instances: 256},
+		Default: Plugin{Memory: 64 << 20, Timeout: task.Duration(time.Second), Fuel: 100e9, Stack: 4 << 20, Input: 1 << 20, Output: 4 << 20},
+		Max:     Plugin{Memory: 1 << 30, Timeout: task.Duration(5 * time.Minute), Fuel: 10e12, Stack: 32 << 20, Input: 64 << 20, Output: 64 << 20, Instances: 256},
 		Pool:    Pool{Waiting: 1024},
 		Log:     Logging{Level: "info", Format: "text"},
 	}
@@ -170,8 +171,8 @@ func (c Config) Check() error {
 	}
 	for key, n := range map[string]task.Bytes{
 		"upload.module": c.Upload.Module, "upload.manifest": c.Upload.Manifest,
-		"default.memory": c.Default.Memory, "default.input": c.Default.Input, "default.output": c.Default.Output,
-		"max.memory": c.Max.Memory, "max.input": c.Max.Input, "max.output": c.Max.Output,
+		"default.memory": c.Default.Memory, "default.stack": c.Default.Stack, "default.input": c.Default.Input, "default.output": c.Default.Output,
+		"max.memory": c.Max.Memory, "max.stack": c.Max.Stack, "max.input": c.Max.Input, "max.output": c.Max.Output,
 	} {
 		if n <= 0 {
 			bad("%s is %v; it must be over 0", key, n)
@@ -185,11 +186,15 @@ func (c Config) Check() error {
 	if c.Max.Memory > 4<<30 {
 		bad("max.memory is %v; WebAssembly memories end at 4GiB", c.Max.Memory)
 	}
+	// wazero v1.12.0 ends guests itself past some 100 MB, for which it has taken 161 MB.
+	if c.Max.Stack > 64<<20 {
+		bad("max.stack is %v; it must be at most 64MiB", c.Max.Stack)
+	}
 	if c.Default.Fuel < 1 || c.Default.Fuel > c.Max.Fuel {
 		bad("default.fuel is %d; it must be from 1 to max.fuel (%d)", c.Default.Fuel, c.Max.Fuel)
 	}
 	if c.Default.Memory > c.Max.Memory || c.Default.Timeout > c.Max.Timeout ||
-		c.Default.Input > c.Max.Input || c.Default.Output > c.Max.Output {
+		c.Default.Stack > c.Max.Stack || c.Default.Input > c.Max.Input || c.Default.Output > c.Max.Output {
 		bad("a limit in [default] is over the same limit in [max]")
 	}
 	if c.Default.Instances < 0 || c.Default.Instances > c.Max.Instances {

@@ -83,7 +83,7 @@ func version(abi task.ABI, module []byte) task.Version {
 		ABI:      abi,
 		Function: "handle",
 		Config:   map[string]string{"REGION": "eu", "long": "abcdefghi"},
-		Limits:   task.Limits{Memory: 32 << 20, Timeout: task.Duration(time.Second), Fuel: 1e12, Input: 1 << 20, Output: 1 << 20},
+		Limits:   task.Limits{Memory: 32 << 20, Timeout: task.Duration(time.Second), Fuel: 1e12, Stack: 1 << 20, Input: 1 << 20, Output: 1 << 20},
 	}
 }
 

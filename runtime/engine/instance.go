@@ -19,6 +19,7 @@ type Instance struct {
 	memory  *memory      // nil for a module without memory
 	handler api.Function // the default handler, looked up once; nil for a command
 	fuel    api.MutableGlobal
+	stack   api.MutableGlobal
 	slice   int64 // fuel given at once, learnt from how fast this guest burns it
 	call    *call // the invocation being served
 	closed  bool

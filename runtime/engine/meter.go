@@ -27,12 +27,13 @@ const (
 // errEnded unwinds a guest whose time is over.
 var errEnded = errors.New("ended")
 
-// meter is the fuel of one run.
+// meter is the fuel and the stack of one run.
 type meter struct {
 	used  int64     // by the slices that are used up
 	given int64     // the slice that is being used
 	slot  bool      // a run slot is held
 	since time.Time // when it was given
+	stack bool      // the stack was given
 }
 
 // run calls a guest's function and settles its fuel. The result, of functions
@@ -46,7 +47,9 @@ func (c *call) run(f api.Function, stack []uint64) error {
 		return errEnded
 	}
 	defer c.leave()
-	c.give(i.fuel, min(i.slice, c.left()))
+	i.stack.Set(uint64(i.program.version.Limits.Stack))
+	c.stack = true
+	c.give(min(i.slice, c.left()))
 	err := f.CallWithStack(c, stack)
 	c.used += c.given - int64(i.fuel.Get())
 	return err
@@ -79,17 +82,22 @@ func (c *call) left() int64 {
 	return max(0, c.instance.program.version.Limits.Fuel-c.used)
 }
 
-func (c *call) give(global api.MutableGlobal, fuel int64) {
+func (c *call) give(fuel int64) {
 	c.given, c.since = fuel, time.Now()
-	global.Set(uint64(fuel))
+	c.instance.fuel.Set(uint64(fuel))
 }
 
-// refuel is called by a guest whose slice is used up. It ends the guest by
-// panicking, which unwinds it and leaves the instance whole.
-func (c *call) refuel(global api.MutableGlobal) {
-	c.used += c.given - int64(global.Get())
+// refuel is called by a guest whose slice is used up, or its stack. It ends the
+// guest by panicking, which unwinds it and leaves the instance whole.
+func (c *call) refuel() {
+	i := c.instance
+	c.used += c.given - int64(i.fuel.Get())
 	c.given = 0
-	global.Set(0)
+	i.fuel.Set(0)
+	if c.stopped == nil && !c.withinStack() {
+		c.stopped = task.Faultf(task.KindTrap, "the guest trapped: its calls are nested deeper than %v of stack hold; "+
+			"look for a recursion without an end, or raise limits.stack in the manifest", i.program.version.Limits.Stack)
+	}
 	if c.stopped == nil && c.left() == 0 {
 		limit := c.instance.program.version.Limits.Fuel
 		c.stopped = task.Faultf(task.KindFuel, "the guest used up its fuel of %d instructions; raise limits.fuel in the manifest", limit)
@@ -97,7 +105,6 @@ func (c *call) refuel(global api.MutableGlobal) {
 	if c.stopped != nil || c.Err() != nil {
 		panic(errEnded)
 	}
-	i := c.instance
 	if took := time.Since(c.since); !c.since.IsZero() {
 		// Half way to what would have taken a sliceTime, so that one slow slice
 		// does not make the next too short.
@@ -111,7 +118,25 @@ func (c *call) refuel(global api.MutableGlobal) {
 	if !c.enter() {
 		panic(errEnded)
 	}
-	c.give(global, min(i.slice, c.left()))
+	c.give(min(i.slice, c.left()))
+}
+
+// withinStack reports whether the guest has stack left. A start function runs
+// before it could be given any.
+func (c *call) withinStack() bool {
+	left := int64(c.instance.stack.Get())
+	if left < 0 && !c.stack {
+		left += int64(c.instance.program.version.Limits.Stack)
+		c.instance.stack.Set(uint64(left))
+		c.stack = true
+	}
+	return left >= 0
+}
+
+// meters looks up the globals of a module's meter.
+func (i *Instance) meters(m api.Module) {
+	i.fuel = m.ExportedGlobal(wasm.FuelGlobal).(api.MutableGlobal)
+	i.stack = m.ExportedGlobal(wasm.StackGlobal).(api.MutableGlobal)
 }
 
 // instantiateMeter offers the function that metered modules call.
@@ -119,11 +144,10 @@ func instantiateMeter(ctx context.Context, r wazero.Runtime) error {
 	_, err := r.NewHostModuleBuilder(wasm.MeterModule).NewFunctionBuilder().
 		WithGoModuleFunction(api.GoModuleFunc(func(ctx context.Context, m api.Module, _ []uint64) {
 			c := ctx.(*call)
-			global := c.instance.fuel
-			if global == nil { // while it is instantiated
-				global = m.ExportedGlobal(wasm.FuelGlobal).(api.MutableGlobal)
+			if c.instance.fuel == nil { // while it is instantiated
+				c.instance.meters(m)
 			}
-			c.refuel(global)
+			c.refuel()
 		}), nil, nil).Export(wasm.RefuelFunction).Instantiate(ctx)
 	return err
 }

@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"github.com/tetratelabs/wazero"
-	"github.com/tetratelabs/wazero/api"
 	"github.com/tetratelabs/wazero/experimental"
 
 	"github.com/marketprism/prismrt/runtime/task"
@@ -148,7 +147,7 @@ func (p *Program) Instantiate(ctx context.Context) (_ *Instance, err error) {
 	if c.leave(); err != nil {
 		return nil, c.started(err)
 	}
-	i.fuel = i.module.ExportedGlobal(wasm.FuelGlobal).(api.MutableGlobal)
+	i.meters(i.module)
 	if p.version.ABI == task.ABICommand {
 		return i, nil
 	}

@@ -60,7 +60,7 @@ func version(number int, module []byte) task.Version {
 	return task.Version{
 		Ref:    task.Ref{Namespace: "default", Plugin: "count", Version: number},
 		Digest: task.DigestOf(module), ABI: task.ABIPrism, Function: "handle", Min: 1, Max: 4,
-		Limits: task.Limits{Memory: 1 << 20, Timeout: task.Duration(10 * time.Second), Fuel: 1e12, Input: 100, Output: 100},
+		Limits: task.Limits{Memory: 1 << 20, Timeout: task.Duration(10 * time.Second), Fuel: 1e12, Stack: 1 << 20, Input: 100, Output: 100},
 	}
 }
 

@@ -26,6 +26,7 @@ type Limits struct {
 	Memory  Bytes    // linear memory of the instance
 	Timeout Duration // wall clock, from admission to answer
 	Fuel    int64    // WebAssembly instructions
+	Stack   Bytes    // native frames of calls within calls, as wasm.Meter estimates them
 	Input   Bytes
 	Output  Bytes
 }

@@ -21,6 +21,9 @@ func (p *parser) codeSection() {
 		return
 	}
 	section := p.end
+	if p.graph != nil {
+		p.bodies = make([]body, n)
+	}
 	for i := range n {
 		p.function = len(p.functions) - n + i
 		size := p.u32()
@@ -33,7 +36,11 @@ func (p *parser) codeSection() {
 			return
 		}
 		p.end, p.pos = p.pos, start
-		p.body()
+		if p.graph != nil {
+			b := &p.bodies[i]
+			b.start, b.stop, b.calls = start, p.end, len(p.calls)
+		}
+		p.body(i)
 		if p.err != nil {
 			return
 		}
@@ -42,8 +49,8 @@ func (p *parser) codeSection() {
 	p.function = -1
 }
 
-// body walks one function, of which p.end is the end.
-func (p *parser) body() {
+// body walks the code of one of the defined functions, of which p.end is the end.
+func (p *parser) body(function int) {
 	locals := uint64(0)
 	for range p.count() {
 		locals += uint64(p.u32())
@@ -55,8 +62,10 @@ func (p *parser) body() {
 			return
 		}
 	}
+	imported := uint32(len(p.functions) - p.module.Functions)
 	for depth := 1; depth > 0; {
-		switch p.instruction() {
+		op := p.instruction()
+		switch op {
 		case opBlock, opLoop, opIf:
 			if depth++; depth > MaxNesting {
 				p.fail("blocks nested deeper than the limit of %d", MaxNesting)
@@ -66,6 +75,13 @@ func (p *parser) body() {
 		case opCall, opRefFunc:
 			if int(p.index) >= len(p.functions) {
 				p.fail("it names function %d, which is not there", p.index)
+			}
+			if op == opCall && p.graph != nil && p.index >= imported {
+				p.calls = append(p.calls, p.index-imported)
+			}
+		case opCallIndirect:
+			if p.graph != nil {
+				p.bodies[function].indirect = true
 			}
 		}
 		if p.err != nil {

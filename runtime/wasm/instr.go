@@ -9,6 +9,7 @@ type Opcode uint32
 const (
 	opUnreachable  Opcode = 0x00
 	opBr           Opcode = 0x0c
+	opBrIf         Opcode = 0x0d
 	opBrTable      Opcode = 0x0e
 	opReturn       Opcode = 0x0f
 	opBlock        Opcode = 0x02
@@ -19,7 +20,10 @@ const (
 	opNop          Opcode = 0x01
 	opCall         Opcode = 0x10
 	opCallIndirect Opcode = 0x11
+	opLocalGet     Opcode = 0x20
+	opLocalSet     Opcode = 0x21
 	opMemoryGrow   Opcode = 0x40
+	opI32Const     Opcode = 0x41
 	opRefFunc      Opcode = 0xd2
 	opMemoryInit   Opcode = prefixMisc<<16 | 8
 	opMemoryCopy   Opcode = prefixMisc<<16 | 10
@@ -209,7 +213,7 @@ func (r *reader) immediate(imm immediate) {
 	case twoReserved:
 		r.bytes(2)
 	case constI32:
-		r.signed(32)
+		r.constant = int32(r.signed(32))
 	case constI64:
 		r.signed(64)
 	case fourBytes:
@@ -221,16 +225,20 @@ func (r *reader) immediate(imm immediate) {
 	}
 }
 
-// signed reads past a signed LEB128 of that many bits.
-func (r *reader) signed(bits int) {
+// signed reads a signed LEB128 of that many bits.
+func (r *reader) signed(bits int) int64 {
 	if r.pos < r.end && r.b[r.pos] < 0x80 && r.err == nil {
 		r.pos++
-		return
+		return int64(int8(r.b[r.pos-1]<<1) >> 1)
 	}
-	for range (bits + 6) / 7 {
-		if r.byte() < 0x80 {
-			return
+	v := int64(0)
+	for shift := 0; shift < bits; shift += 7 {
+		c := r.byte()
+		v |= int64(c&0x7f) << shift
+		if c < 0x80 {
+			return v << max(0, 57-shift) >> max(0, 57-shift)
 		}
 	}
 	r.fail("an integer does not fit in %d bits", bits)
+	return 0
 }

@@ -3,6 +3,7 @@ package wasm
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -10,47 +11,52 @@ import (
 // that has them before it is metered is refused.
 const (
 	// MeterModule and RefuelFunction name the import that is called, with no
-	// parameters and no results, when FuelGlobal has fallen below zero.
+	// parameters and no results, when FuelGlobal or StackGlobal is below zero.
 	MeterModule    = "prismrt"
 	RefuelFunction = "refuel"
 
 	// MeterVersion changes whenever the same module is metered differently.
-	MeterVersion = "1"
+	MeterVersion = "2"
 
-	// FuelGlobal is the exported mutable i64 that checks subtract from. It begins
-	// at zero: the first check already calls.
+	// FuelGlobal is the exported mutable i64 of instructions that may still be run.
 	FuelGlobal = "prismrt.fuel"
+
+	// StackGlobal is the exported mutable i64 of bytes of stack that may still be
+	// taken. Where a host goes on with it below zero, so does the guest.
+	StackGlobal = "prismrt.stack"
 )
 
-// Meter rewrites a module so that it counts the instructions it runs. Checks
-// stand at every loop, at exported functions and at enough other function entries
-// that no cycle of calls is without one (DESIGN.md, "Fuel at a tenth of the price"). A check subtracts what
-// it stands for from FuelGlobal and calls RefuelFunction when the result is below
-// zero; instructions that work on a length subtract by it.
+// Meter rewrites a module so that it counts the instructions it runs and the
+// stack it takes. Both globals begin at zero, so that the first check already
+// calls the host.
 //
-// Tables get a maximum of MaxTableLength elements.
+// A guest cannot run for long without a check: they stand where loops begin again,
+// at exported functions and at enough other function entries that no cycle of
+// calls is without one (DESIGN.md, "Fuel at a tenth of the price"). What it runs
+// is paid for in full, wherever it goes; instructions that work on a length pay
+// by it. Only a trap leaves unpaid what was run since the last payment. Stack is
+// taken by the functions that a deep recursion must come through.
 //
-// What is counted depends on the module and its input alone. The module must be
-// one that Parse reads; errors are of type *Error. Function names and numbers in
-// stack traces stay the author's. DWARF is left out: its lines are at offsets of
-// the code as it was.
+// What is counted depends on the module and its input alone. Tables get a maximum
+// of MaxTableLength elements.
+//
+// The module must be one that Parse reads; errors are of type *Error. Function
+// names and numbers in stack traces stay the author's. DWARF is left out: its
+// lines are at offsets of the code as it was.
 func Meter(module []byte) ([]byte, error) {
-	p, err := parse(module)
+	p, err := parse(module, &graph{})
 	if err != nil {
 		return nil, err
 	}
-	if _, taken := p.module.Export(FuelGlobal); taken || p.module.ImportsFrom(MeterModule) {
-		return nil, &Error{Message: fmt.Sprintf("the export %q and the import module %q are reserved; name them otherwise", FuelGlobal, MeterModule)}
-	}
-	m := &meter{parser: p, imported: uint32(len(p.functions) - p.module.Functions), signature: uint32(len(p.types)), fuel: uint32(p.globals)}
-	m.surveyCode()
-	for i, e := range p.module.Exports {
-		// What the host calls is counted even if it has neither loop nor cycle.
-		if f := p.exported[i]; e.Kind == ExternFunc && f >= m.imported {
-			m.bodies[f-m.imported].checked = true
+	for _, name := range []string{FuelGlobal, StackGlobal} {
+		if _, taken := p.module.Export(name); taken || p.module.ImportsFrom(MeterModule) {
+			return nil, &Error{Message: fmt.Sprintf("the export %q and the import module %q are reserved; name them otherwise", name, MeterModule)}
 		}
 	}
-	placeChecks(m.bodies)
+	m := &meter{
+		parser: p, imported: uint32(len(p.functions) - p.module.Functions), signature: uint32(len(p.types)), fuel: uint32(p.globals),
+		landings: make([]flow, 1), blockTypes: make(map[uint32]uint32),
+	}
 	out := m.rewrite()
 	if p.err != nil {
 		return nil, p.err
@@ -61,33 +67,23 @@ func Meter(module []byte) ([]byte, error) {
 // meter is one rewriting. Its parser is used to read on.
 type meter struct {
 	*parser
-	imported  uint32 // functions; the one that is added gets this index
-	signature uint32 // index of the type () -> ()
-	fuel      uint32 // index of the global
-	bodies    []body
-	out       []byte
+	imported   uint32            // functions; the one that is added gets this index
+	signature  uint32            // index of the type () -> ()
+	fuel       uint32            // index of FuelGlobal; StackGlobal is the next
+	blockTypes map[uint32]uint32 // by function type, of blocks that only give its results, where there are several
+	codes      []byte            // the functions, in the order they were settled in
+	out        []byte
+
+	// What each function needs and the next can use again.
+	scratch  []byte
+	landings []flow
+	labels   []label
+	targets  []uint32
 }
 
 // at lets the parser read a section.
 func (m *meter) at(s section) {
 	m.pos, m.end, m.section = s.start, s.end, sectionNames[s.id]
-}
-
-func (m *meter) surveyCode() {
-	for _, s := range m.sections {
-		if s.id != sectionCode {
-			continue
-		}
-		m.at(s)
-		m.bodies = make([]body, m.count())
-		for i := range m.bodies {
-			b := &m.bodies[i]
-			size := int(m.u32())
-			b.start, b.end = m.pos, m.pos+size
-			b.params = len(m.types[m.functions[int(m.imported)+i]].Params)
-			m.survey(b, m.imported)
-		}
-	}
 }
 
 // added tells of the sections that get an entry whether the module has them.
@@ -138,10 +134,10 @@ func (m *meter) write(s section) {
 	begun := m.begin(s.id)
 	switch s.id {
 	case sectionType:
-		m.extended(s, 0x60, 0, 0)
+		m.typeSection(s)
 	case sectionImport:
 		entry := appendName(appendName(nil, MeterModule), RefuelFunction)
-		m.extended(s, appendU32(append(entry, byte(ExternFunc)), m.signature)...)
+		m.extended(s, 1, appendU32(append(entry, byte(ExternFunc)), m.signature)...)
 	case sectionTable:
 		m.tableSection()
 	case sectionGlobal:
@@ -149,11 +145,11 @@ func (m *meter) write(s section) {
 	case sectionExport:
 		m.exportSection(s)
 	case sectionStart:
-		m.out = appendU32(m.out, m.shifted(m.u32()))
+		m.out = appendU32(m.out, m.addressed(m.u32()))
 	case sectionElement:
 		m.elementSection()
 	case sectionCode:
-		m.codeSection()
+		m.codeSection(s)
 	default:
 		m.out = append(m.out, m.b[s.start:s.end]...)
 	}
@@ -176,11 +172,46 @@ func (m *meter) entries(s section) uint32 {
 	return uint32(m.count())
 }
 
-// extended copies a section and adds an entry at its end.
-func (m *meter) extended(s section, entry ...byte) {
-	m.out = appendU32(m.out, m.entries(s)+1)
+// extended copies a section and adds so many entries at its end.
+func (m *meter) extended(s section, n uint32, entries ...byte) {
+	m.out = appendU32(m.out, m.entries(s)+n)
 	m.out = append(m.out, m.b[m.pos:s.end]...)
-	m.out = append(m.out, entry...)
+	m.out = append(m.out, entries...)
+}
+
+// typeSection adds the type of RefuelFunction, and for functions with several
+// results a type for the block that is put around their code.
+func (m *meter) typeSection(s section) {
+	next := m.signature + 1
+	entries := []byte{0x60, 0, 0}
+	for _, index := range m.functions[m.imported:] {
+		t := m.types[index]
+		if _, known := m.blockTypes[index]; known || len(t.Results) < 2 {
+			continue
+		}
+		m.blockTypes[index] = next
+		next++
+		entries = appendU32(append(entries, 0x60, 0), uint32(len(t.Results)))
+		for _, r := range t.Results {
+			entries = append(entries, byte(r))
+		}
+	}
+	m.extended(s, next-m.signature, entries...)
+}
+
+// codeSection rewrites the functions, each after those it calls, and writes them
+// in their order.
+func (m *meter) codeSection(s section) {
+	m.codes = make([]byte, 0, (s.end-s.start)*9/8)
+	m.settle(m.code)
+	m.out = slices.Grow(m.out, len(m.codes)+6*len(m.bodies))
+	m.out = appendU32(m.out, uint32(len(m.bodies)))
+	for i := range m.bodies {
+		b := &m.bodies[i]
+		m.out = appendU32(m.out, uint32(b.to-b.from))
+		m.out = append(m.out, m.codes[b.from:b.to]...)
+	}
+	m.codes = nil
 }
 
 // tableSection gives every table a maximum, since what a table grows by is not
@@ -200,7 +231,7 @@ func (m *meter) tableSection() {
 
 func (m *meter) globalSection(s section) {
 	n := m.entries(s)
-	m.out = appendU32(m.out, n+1)
+	m.out = appendU32(m.out, n+2)
 	for range n {
 		if m.err != nil {
 			return
@@ -208,12 +239,14 @@ func (m *meter) globalSection(s section) {
 		m.copied(2) // type and mutability
 		m.expression()
 	}
-	m.out = append(m.out, byte(I64), 1, 0x42, 0, byte(opEnd)) // mutable, i64.const 0
+	for range 2 {
+		m.out = append(m.out, byte(I64), 1, i64Const, 0, byte(opEnd)) // mutable
+	}
 }
 
 func (m *meter) exportSection(s section) {
 	n := m.entries(s)
-	m.out = appendU32(m.out, n+1)
+	m.out = appendU32(m.out, n+2)
 	for range n {
 		if m.err != nil {
 			return
@@ -224,12 +257,14 @@ func (m *meter) exportSection(s section) {
 		m.out = append(m.out, m.b[start:m.pos]...)
 		index := m.u32()
 		if kind == ExternFunc {
-			index = m.shifted(index)
+			index = m.addressed(index)
 		}
 		m.out = appendU32(m.out, index)
 	}
-	m.out = append(appendName(m.out, FuelGlobal), byte(ExternGlobal))
-	m.out = appendU32(m.out, m.fuel)
+	for i, name := range []string{FuelGlobal, StackGlobal} {
+		m.out = append(appendName(m.out, name), byte(ExternGlobal))
+		m.out = appendU32(m.out, m.fuel+uint32(i))
+	}
 }
 
 // elementSection shifts the functions in segments ("Element Section").
@@ -261,7 +296,7 @@ func (m *meter) elementSection() {
 			if expressions {
 				m.expression()
 			} else {
-				m.out = appendU32(m.out, m.shifted(m.u32()))
+				m.out = appendU32(m.out, m.addressed(m.u32()))
 			}
 		}
 	}
@@ -275,6 +310,15 @@ func (m *meter) shifted(function uint32) uint32 {
 	return function
 }
 
+// addressed is shifted for a function that others can call than those whose code
+// names it. All of those are known before the code section.
+func (m *meter) addressed(function uint32) uint32 {
+	if function >= m.imported && int(function) < len(m.functions) {
+		m.bodies[function-m.imported].addressable = true
+	}
+	return m.shifted(function)
+}
+
 // copied copies the next n bytes.
 func (m *meter) copied(n uint32) { m.out = append(m.out, m.bytes(n)...) }
 
@@ -284,7 +328,7 @@ func (m *meter) expression() {
 		start := m.pos
 		op := m.instruction()
 		if op == opRefFunc {
-			m.out = appendU32(append(m.out, byte(op)), m.shifted(m.index))
+			m.out = appendU32(append(m.out, byte(op)), m.addressed(m.index))
 			continue
 		}
 		if m.out = append(m.out, m.b[start:m.pos]...); op == opEnd {

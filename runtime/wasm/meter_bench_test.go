@@ -72,6 +72,7 @@ func kernelOf(b *testing.B, config wazero.RuntimeConfig, module []byte, name str
 	if _, err := r.NewHostModuleBuilder(wasm.MeterModule).NewFunctionBuilder().
 		WithGoModuleFunction(api.GoModuleFunc(func(_ context.Context, m api.Module, _ []uint64) {
 			m.ExportedGlobal(wasm.FuelGlobal).(api.MutableGlobal).Set(1_000_000)
+			m.ExportedGlobal(wasm.StackGlobal).(api.MutableGlobal).Set(1 << 40)
 		}), nil, nil).Export(wasm.RefuelFunction).Instantiate(ctx); err != nil {
 		b.Fatal(err)
 	}

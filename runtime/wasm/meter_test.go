@@ -101,6 +101,7 @@ func newWorld(t *testing.T, spectest []byte, meter bool) *world {
 		WithGoModuleFunction(api.GoModuleFunc(func(_ context.Context, m api.Module, _ []uint64) {
 			w.refuels++
 			m.ExportedGlobal(wasm.FuelGlobal).(api.MutableGlobal).Set(500)
+			m.ExportedGlobal(wasm.StackGlobal).(api.MutableGlobal).Set(1 << 40)
 		}), nil, nil).Export(wasm.RefuelFunction).Instantiate(ctx)
 	if err != nil {
 		t.Fatal(err)

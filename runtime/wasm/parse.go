@@ -49,17 +49,18 @@ var magic = []byte{0, 'a', 's', 'm'}
 // are of type *Error and say what to do. It takes time linear in the module's
 // size and allocates for what it returns, not for the code.
 func Parse(b []byte) (*Module, error) {
-	p, err := parse(b)
+	p, err := parse(b, nil)
 	if err != nil {
 		return nil, err
 	}
 	return p.module, nil
 }
 
-func parse(b []byte) (*parser, error) {
+// parse notes in g, if there is one, who calls whom.
+func parse(b []byte, g *graph) (*parser, error) {
 	r := &reader{b: b, end: len(b)}
 	r.preamble()
-	p := &parser{reader: r, module: &Module{}, function: -1}
+	p := &parser{reader: r, graph: g, module: &Module{}, function: -1}
 	for r.err == nil && r.pos < len(b) {
 		p.nextSection()
 	}
@@ -100,6 +101,7 @@ type section struct {
 
 type parser struct {
 	*reader
+	*graph    // nil: it is not wanted
 	module    *Module
 	types     []FuncType
 	functions []uint32 // the type of each function, imported ones first

@@ -27,8 +27,11 @@ type reader struct {
 	pos     int
 	end     int // of the current section, or of the binary
 	section string
-	index   uint32 // of the last instruction that has one
 	err     *Error
+
+	// Of the last instruction that has one.
+	index    uint32
+	constant int32 // of i32.const
 }
 
 func (r *reader) fail(format string, args ...any) {

@@ -77,6 +77,7 @@ type Limits struct {
 	MemoryBytes  int64   `json:"memory_bytes"` // linear memory of an instance
 	TimeoutMS    float64 `json:"timeout_ms"`   // wall clock of a call, in milliseconds
 	Fuel         int64   `json:"fuel"`         // WebAssembly instructions of a call
+	StackBytes   int64   `json:"stack_bytes"`
 	InputBytes   int64   `json:"input_bytes"`
 	OutputBytes  int64   `json:"output_bytes"`
 	InstancesMin int     `json:"instances_min"` // kept ready

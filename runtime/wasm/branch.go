@@ -1,0 +1,129 @@
+package wasm
+
+// number is that by which a branch names a label, from within so many labels
+// more than are open.
+func (c *coder) number(l *label, within int) uint32 { return uint32(c.depth - 1 - l.depth + within) }
+
+// label is what an author's number names.
+func (c *coder) label(number uint32) *label {
+	if int64(number) >= int64(len(c.labels)) {
+		c.fail("a branch names label %d of %d", number, len(c.labels))
+		return &c.labels[0]
+	}
+	return &c.labels[len(c.labels)-1-int(number)]
+}
+
+// branch writes a br or br_if.
+func (c *coder) branch(op Opcode, at int, j jump) {
+	c.replace(at)
+	l := c.label(c.index)
+	within := 0
+	before := c.now
+	if op == opBrIf && !l.carries {
+		c.written = append(c.written, byte(opIf), emptyType)
+		within = 1
+	}
+	switch ahead := c.ahead(l, op, j); {
+	case ahead != nil:
+		c.leave(opBr, ahead, 0)
+	case l.op == opLoop:
+		c.again(op, l, j, within)
+	case within == 1:
+		c.leave(opBr, l, 1)
+	default:
+		c.leave(op, l, 0)
+	}
+	if within == 1 {
+		c.written = append(c.written, byte(opEnd))
+	}
+	switch {
+	case op == opBr:
+		c.now = flow{dead: true}
+	case within == 1: // what was paid was paid on the way that is gone
+		c.now = before
+	}
+}
+
+// leave branches to where a block ends.
+func (c *coder) leave(op Opcode, l *label, within int) {
+	c.pay(worthPaying)
+	l.at.join(c.now)
+	c.written = appendU32(append(c.written, byte(op)), c.number(l, within))
+}
+
+// ahead returns the block that a jump by way of a dispatch leads to, if it is not
+// yet over.
+func (c *coder) ahead(l *label, op Opcode, j jump) *label {
+	if op != opBr || j.seen != 2 || l.dispatch == nil || l.dispatch.local != j.local {
+		return nil
+	}
+	to := l.dispatch.to(j.value)
+	if to.index >= len(c.labels) || c.labels[to.index].id != to.id || c.labels[to.index].op == opLoop {
+		return nil
+	}
+	return &c.labels[to.index]
+}
+
+// again begins a loop again.
+func (c *coder) again(op Opcode, l *label, j jump, within int) {
+	from, due := l.at, uint64(0)
+	if j.seen == 2 && l.dispatch != nil && l.dispatch.local == j.local {
+		// Back to a block that is over: what it and those behind it ran is due, not
+		// what was run before it.
+		if to := l.dispatch.to(j.value); to.id > 0 && c.landings[to.id].unpaid > from.unpaid {
+			from, due = c.landings[to.id], 2 // the dispatch itself
+		}
+	}
+	due = max(due+c.now.since(from), 1)
+	if !l.outlined {
+		c.written = c.check(c.written, due)
+		c.written = appendU32(append(c.written, byte(op)), c.number(l, 0))
+		return
+	}
+	c.written = c.spend(c.written, due)
+	c.written = appendU32(append(c.written, globalGet), c.fuel)
+	c.written = append(c.written, i64Const, 0, i64GeS, byte(opIf), emptyType, byte(opBr))
+	c.written = append(appendU32(c.written, c.number(l, within+1)), byte(opEnd), byte(opBr))
+	c.written = appendU32(c.written, c.number(l, within+1)) // the block around the loop: one more than the loop
+}
+
+// branchTable writes a br_table, behind a check where it may begin a loop again.
+func (c *coder) branchTable(at int, o opening) {
+	c.replace(at)
+	r := &reader{b: c.b, pos: at + 1, end: c.pos}
+	n := r.count()
+	labels := c.targets[:0]
+	due := uint64(0)
+	for range n + 1 {
+		number := r.u32()
+		if l := c.label(number); l.op == opLoop {
+			due = max(due, c.now.since(l.at), 1)
+		}
+		labels = append(labels, number)
+	}
+	if c.targets = labels; c.err != nil {
+		return
+	}
+	if o.loop > 0 && o.local >= 0 {
+		d := &dispatch{local: uint32(o.local), targets: make([]target, len(labels))}
+		for i, number := range labels {
+			d.targets[i] = target{len(c.labels) - 1 - int(number), c.label(number).id}
+		}
+		c.labels[o.loop].dispatch = d
+	}
+
+	if due > 0 {
+		c.written = c.check(c.written, due)
+	} else {
+		c.pay(worthPaying)
+	}
+	c.written = appendU32(append(c.written, byte(opBrTable)), uint32(n))
+	for _, number := range labels {
+		l := c.label(number)
+		if l.op != opLoop {
+			l.at.join(c.now)
+		}
+		c.written = appendU32(c.written, c.number(l, 0))
+	}
+	c.now = flow{dead: true}
+}

@@ -1,0 +1,85 @@
+package wasm
+
+// Instructions that checks are made of.
+const (
+	globalGet  = 0x23
+	globalSet  = 0x24
+	localTee   = 0x22
+	localGet   = 0x20
+	i64Const   = 0x42
+	i64GeS     = 0x59
+	i64Add     = 0x7c
+	i64Sub     = 0x7d
+	i64Or      = 0x84
+	i64Shl     = 0x86
+	i64ShrU    = 0x88
+	i64ExtendU = 0xad
+	emptyType  = 0x40
+)
+
+// spend takes fuel without asking whether there is any. It does not change the
+// stack of operands.
+func (m *meter) spend(out []byte, fuel uint64) []byte {
+	out = appendU32(append(out, globalGet), m.fuel)
+	out = appendI64(append(out, i64Const), int64(fuel))
+	return appendU32(append(out, i64Sub, globalSet), m.fuel)
+}
+
+// check takes fuel and refuels when it is used up.
+func (m *meter) check(out []byte, fuel uint64) []byte {
+	out = m.spend(out, fuel)
+	return m.refuelBelowZero(appendU32(append(out, globalGet), m.fuel))
+}
+
+// refuelBelowZero asks for fuel if the number on top of the stack of operands is
+// below zero. What wazero v1.12.0 has in registers where it falls through to is
+// what the first of both ways has in them: the one without the call.
+func (m *meter) refuelBelowZero(out []byte) []byte {
+	out = append(out, i64Const, 0, i64GeS, byte(opIf), emptyType, byte(opElse), byte(opCall))
+	return append(appendU32(out, m.imported), byte(opEnd))
+}
+
+// takeStack takes what the function counts; giveStack gives it back.
+func (c *coder) takeStack(out []byte) []byte { return c.addToStack(out, i64Sub) }
+func (c *coder) giveStack(out []byte) []byte { return c.addToStack(out, i64Add) }
+
+func (c *coder) addToStack(out []byte, op byte) []byte {
+	out = appendU32(append(out, globalGet), c.fuel+1)
+	out = appendI64(append(out, i64Const), int64(c.stack))
+	return appendU32(append(out, op, globalSet), c.fuel+1)
+}
+
+// lengthShift tells how an instruction whose last operand is a length is charged:
+// that many steps to the right of the length; -1: it has none.
+func lengthShift(op Opcode) int {
+	switch op {
+	case opMemoryInit, opMemoryCopy, opMemoryFill:
+		return 3 // eight bytes an instruction
+	case opTableInit, opTableCopy, opTableGrow, opTableFill, opMemoryGrow:
+		return 0
+	}
+	return -1
+}
+
+// bulk charges an instruction by its length, which is on top of the stack of
+// operands and stays there.
+func (c *coder) bulk(op Opcode, shift, at int, j jump) {
+	if length := uint64(uint32(j.value)); j.seen == 1 && op != opMemoryGrow && length>>shift < worthPaying {
+		c.run(length>>shift, length>>shift)
+		return
+	}
+	c.copy(at)
+	c.puts = true
+	out := appendU32(append(c.written, localTee), c.locals)
+	out = appendU32(append(out, globalGet), c.fuel)
+	out = appendU32(append(out, localGet), c.locals)
+	out = append(out, i64ExtendU)
+	switch {
+	case op == opMemoryGrow: // in pages, which the host clears eight bytes at a time
+		out = append(appendI64(append(out, i64Const), 13), i64Shl)
+	case shift > 0:
+		out = append(appendI64(append(out, i64Const), int64(shift)), i64ShrU)
+	}
+	out = appendU32(append(out, i64Sub, globalSet), c.fuel)
+	c.written = c.refuelBelowZero(appendU32(append(out, globalGet), c.fuel))
+}
