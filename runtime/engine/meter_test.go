@@ -3,6 +3,7 @@ package engine_test
 import (
 	"context"
 	"encoding/binary"
+	goruntime "runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -87,6 +88,32 @@ func TestFuelLimitsAGuest(t *testing.T) {
 		}
 		if err := p.Close(t.Context()); err != nil {
 			t.Error(err)
+		}
+	}
+}
+
+func TestRecursionEndsAsATrapLongBeforeItTakesTheMachinesMemory(t *testing.T) {
+	e := newEngine(t, engine.Options{})
+	recursion := program([]byte{0x10, 0}) // _start calls itself
+	for name, module := range map[string][]byte{"recursion": recursion, "in turns": program([]byte{0x10, 1}, []byte{0x10, 2}, []byte{0x10, 0})} {
+		p := compile(t, e, task.ABICommand, module)
+		var before, after goruntime.MemStats
+		goruntime.ReadMemStats(&before)
+		for range 3 { // another instance each time
+			_, err := run(t.Context(), t, p, "", "")
+			f := task.FaultOf(err)
+			if err == nil || f.Kind != task.KindTrap || !strings.Contains(f.Message, "limits.stack") {
+				t.Fatalf("%s: %v, want a trap that names limits.stack", name, err)
+			}
+			if len(f.Stack) == 0 {
+				t.Errorf("%s: no stack", name)
+			}
+		}
+		goruntime.ReadMemStats(&after)
+		// A stack of 1 MiB, and all the smaller ones it was before; wazero's own limit
+		// is reached after 161 MB.
+		if took := (after.TotalAlloc - before.TotalAlloc) / 3; took > 12<<20 {
+			t.Errorf("%s allocated %d bytes a run", name, took)
 		}
 	}
 }

@@ -21,34 +21,25 @@ func (c *coder) branch(op Opcode, at int, j jump) {
 	before := c.now
 	if op == opBrIf && !l.carries {
 		c.written = append(c.written, byte(opIf), emptyType)
-		within = 1
+		op, within = opBr, 1
 	}
-	switch ahead := c.ahead(l, op, j); {
-	case ahead != nil:
-		c.leave(opBr, ahead, 0)
-	case l.op == opLoop:
+	if ahead := c.ahead(l, op, j); ahead != nil {
+		l = ahead
+	}
+	if l.op == opLoop {
 		c.again(op, l, j, within)
-	case within == 1:
-		c.leave(opBr, l, 1)
-	default:
-		c.leave(op, l, 0)
-	}
-	if within == 1 {
-		c.written = append(c.written, byte(opEnd))
+	} else {
+		c.pay(worthPaying)
+		l.at.join(c.now)
+		c.written = appendU32(append(c.written, byte(op)), c.number(l, within))
 	}
 	switch {
+	case within == 1: // what was paid was paid on the way that is gone
+		c.written = append(c.written, byte(opEnd))
+		c.now = before
 	case op == opBr:
 		c.now = flow{dead: true}
-	case within == 1: // what was paid was paid on the way that is gone
-		c.now = before
 	}
-}
-
-// leave branches to where a block ends.
-func (c *coder) leave(op Opcode, l *label, within int) {
-	c.pay(worthPaying)
-	l.at.join(c.now)
-	c.written = appendU32(append(c.written, byte(op)), c.number(l, within))
 }
 
 // ahead returns the block that a jump by way of a dispatch leads to, if it is not
@@ -77,7 +68,7 @@ func (c *coder) again(op Opcode, l *label, j jump, within int) {
 	due = max(due+c.now.since(from), 1)
 	if !l.outlined {
 		c.written = c.check(c.written, due)
-		c.written = appendU32(append(c.written, byte(op)), c.number(l, 0))
+		c.written = appendU32(append(c.written, byte(op)), c.number(l, within))
 		return
 	}
 	c.written = c.spend(c.written, due)

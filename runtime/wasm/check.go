@@ -39,13 +39,13 @@ func (m *meter) refuelBelowZero(out []byte) []byte {
 	return append(appendU32(out, m.imported), byte(opEnd))
 }
 
-// takeStack takes what the function counts; giveStack gives it back.
+// takeStack takes what the function holds; giveStack gives it back.
 func (c *coder) takeStack(out []byte) []byte { return c.addToStack(out, i64Sub) }
 func (c *coder) giveStack(out []byte) []byte { return c.addToStack(out, i64Add) }
 
 func (c *coder) addToStack(out []byte, op byte) []byte {
 	out = appendU32(append(out, globalGet), c.fuel+1)
-	out = appendI64(append(out, i64Const), int64(c.stack))
+	out = appendI64(append(out, i64Const), int64(c.held))
 	return appendU32(append(out, op, globalSet), c.fuel+1)
 }
 

@@ -34,16 +34,7 @@ func (m *meter) code(function int) {
 		written: m.scratch[:0], landings: m.landings[:1], labels: m.labels[:0],
 	}
 	m.pos, m.end = c.start, c.stop
-	c.stack = c.frame()
-	callees := uint64(0)
-	if c.indirect {
-		callees = stackOfCallees
-	}
-	for _, callee := range m.calledBy(function) {
-		callees = max(callees, m.bodies[callee].left())
-	}
-	c.stack += callees
-	c.counted = c.recursive || c.stack > maxUncounted || c.addressable && c.stack > stackOfCallees
+	c.needs(c.frame(), m.calledBy(function), m.bodies)
 
 	start := m.pos
 	c.copied = start
@@ -215,13 +206,15 @@ func (c *coder) opened(op Opcode) opening {
 func (c *coder) open(op Opcode, at int) {
 	blockType := c.b[at+1 : c.pos]
 	params, results := c.carried(blockType)
-	l := label{op: op, id: len(c.landings), depth: c.depth, carries: results > 0, at: flow{dead: true}, paid: c.labels[len(c.labels)-1].paid}
+	around := &c.labels[len(c.labels)-1]
+	l := label{op: op, id: len(c.landings), depth: c.depth, carries: results > 0, at: flow{dead: true}, loops: around.loops, paid: around.paid}
 	c.landings = append(c.landings, flow{})
 	switch op {
 	case opIf:
 		l.other = c.now
 	case opLoop:
-		l.carries, l.outlined = params > 0, params == 0
+		l.loops++
+		l.carries, l.outlined = params > 0, params == 0 && l.loops <= maxOutlined
 		l.at, l.paid = c.now, c.now.unpaid
 	}
 	if len(blockType) != 1 || blockType[0] != emptyType {

@@ -17,7 +17,7 @@ type body struct {
 	checked      bool   // it asks for fuel at its entry, for all of it that is not paid for elsewhere
 	counted      bool   // it takes stack at its entry
 	unpaid, most uint64 // see flow
-	stack        uint64 // bytes, with those it calls that do not take their own
+	stack, held  uint64 // see stack.go
 	from, to     int    // of its new code in meter.codes
 }
 
@@ -27,14 +27,6 @@ func (b *body) owed() (unpaid, most uint64) {
 		return 0, 0
 	}
 	return b.unpaid, b.most
-}
-
-// left is the stack that a caller takes for the function.
-func (b *body) left() uint64 {
-	if b.counted || b.recursive {
-		return 0
-	}
-	return b.stack
 }
 
 // graph is who calls whom.

@@ -109,9 +109,10 @@ type parser struct {
 	globals   int
 	tables    int
 	sections  []section
-	last      byte // the last section that was not custom
-	function  int  // whose body is being read, -1: none
-	coded     bool // the code section was there
+	last      byte     // the last section that was not custom
+	open      []Opcode // the blocks around the instruction that is read
+	function  int      // whose body is being read, -1: none
+	coded     bool     // the code section was there
 }
 
 func (p *parser) nextSection() {
