@@ -43,13 +43,18 @@ func (c *coder) branch(op Opcode, at int, j jump) {
 }
 
 // ahead returns the block that a jump by way of a dispatch leads to, if it is not
-// yet over.
+// yet over. Into a loop it is better to jump by way of the dispatch: wazero
+// v1.12.0 lays out its variables for the way it saw first.
 func (c *coder) ahead(l *label, op Opcode, j jump) *label {
-	if op != opBr || j.seen != 2 || l.dispatch == nil || l.dispatch.local != j.local {
+	if op != opBr || !j.by(l) {
 		return nil
 	}
-	to := l.dispatch.to(j.value)
+	d := l.dispatch
+	to := d.to(j.value)
 	if to.index >= len(c.labels) || c.labels[to.index].id != to.id || c.labels[to.index].op == opLoop {
+		return nil
+	}
+	if to.index > d.loop && d.entersLoop(d.ended, to.index-d.loop-1) {
 		return nil
 	}
 	return &c.labels[to.index]
@@ -58,10 +63,11 @@ func (c *coder) ahead(l *label, op Opcode, j jump) *label {
 // again begins a loop again.
 func (c *coder) again(op Opcode, l *label, j jump, within int) {
 	from, due := l.at, uint64(0)
-	if j.seen == 2 && l.dispatch != nil && l.dispatch.local == j.local {
+	if j.by(l) {
 		// Back to a block that is over: what it and those behind it ran is due, not
-		// what was run before it.
-		if to := l.dispatch.to(j.value); to.id > 0 && c.landings[to.id].unpaid > from.unpaid {
+		// what was run before it. Ahead into a loop, it counts as if the loop had been
+		// begun at its beginning.
+		if to := l.dispatch.to(j.value); to.index >= len(c.labels) || c.labels[to.index].id != to.id {
 			from, due = c.landings[to.id], 2 // the dispatch itself
 		}
 	}
@@ -81,6 +87,7 @@ func (c *coder) again(op Opcode, l *label, j jump, within int) {
 // branchTable writes a br_table, behind a check where it may begin a loop again.
 func (c *coder) branchTable(at int, o opening) {
 	c.replace(at)
+	dispatches := o.loop > 0 && o.local >= 0
 	r := &reader{b: c.b, pos: at + 1, end: c.pos}
 	n := r.count()
 	labels := c.targets[:0]
@@ -95,14 +102,9 @@ func (c *coder) branchTable(at int, o opening) {
 	if c.targets = labels; c.err != nil {
 		return
 	}
-	if o.loop > 0 && o.local >= 0 {
-		d := &dispatch{local: uint32(o.local), targets: make([]target, len(labels))}
-		for i, number := range labels {
-			d.targets[i] = target{len(c.labels) - 1 - int(number), c.label(number).id}
-		}
-		c.labels[o.loop].dispatch = d
+	if dispatches {
+		c.labels[o.loop].dispatch = c.dispatches(o, labels)
 	}
-
 	if due > 0 {
 		c.written = c.check(c.written, due)
 	} else {
@@ -111,7 +113,11 @@ func (c *coder) branchTable(at int, o opening) {
 	c.written = appendU32(append(c.written, byte(opBrTable)), uint32(n))
 	for _, number := range labels {
 		l := c.label(number)
-		if l.op != opLoop {
+		switch {
+		case l.op == opLoop:
+		case dispatches && c.label(number).id > c.labels[o.loop].id:
+			l.other = c.now
+		default:
 			l.at.join(c.now)
 		}
 		c.written = appendU32(c.written, c.number(l, 0))

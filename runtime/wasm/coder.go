@@ -37,8 +37,8 @@ func (m *meter) code(function int) {
 	c.needs(c.frame(), m.calledBy(function), m.bodies)
 
 	start := m.pos
-	c.copied = start
-	c.labels = append(c.labels, label{op: opBlock, carries: len(c.signature.Results) > 0, at: flow{dead: true}})
+	c.copied, c.firstMove = start, len(m.moves)
+	c.labels = append(c.labels, label{op: opBlock, carries: len(c.signature.Results) > 0, at: flow{dead: true}, other: flow{dead: true}})
 	c.landings[0] = flow{}
 	if c.depth = 1; c.counted {
 		c.labels[0].depth, c.depth = 1, 2 // a block around all
@@ -100,13 +100,15 @@ func (c *coder) assemble(start int) {
 	if c.counted {
 		out = c.blockType(append(out, byte(opBlock)))
 	}
-	c.place(len(out))
+	for i := c.firstMove; i < len(c.moves); i++ {
+		c.moves[i].to += uint32(len(out) - c.from)
+	}
 	out = append(out, c.written...)
 	if c.counted {
 		out = c.giveStack(append(out, byte(opEnd)))
 	}
 	c.codes = append(out, byte(opEnd))
-	c.to = len(c.codes)
+	c.to, c.lastMove = len(c.codes), len(c.moves)
 }
 
 // instruct reads an instruction and writes what becomes of it.
@@ -188,26 +190,12 @@ func (c *coder) pay(least uint64) {
 	}
 }
 
-// opened follows the beginning of a loop up to its dispatch.
-func (c *coder) opened(op Opcode) opening {
-	o := c.opening
-	switch {
-	case op == opLoop:
-		return opening{loop: len(c.labels), local: -1}
-	case o.loop > 0 && o.local < 0 && op == opBlock:
-		return o
-	case o.loop > 0 && o.local < 0 && op == opLocalGet:
-		return opening{loop: o.loop, local: int64(c.index)}
-	}
-	return opening{}
-}
-
 // open begins a block, a loop or an if.
 func (c *coder) open(op Opcode, at int) {
 	blockType := c.b[at+1 : c.pos]
 	params, results := c.carried(blockType)
 	around := &c.labels[len(c.labels)-1]
-	l := label{op: op, id: len(c.landings), depth: c.depth, carries: results > 0, at: flow{dead: true}, loops: around.loops, paid: around.paid}
+	l := label{op: op, id: len(c.landings), depth: c.depth, carries: results > 0, at: flow{dead: true}, other: flow{dead: true}, loops: around.loops, paid: around.paid}
 	c.landings = append(c.landings, flow{})
 	switch op {
 	case opIf:
@@ -259,9 +247,16 @@ func (c *coder) close(at int) {
 			c.pay(worthPaying)
 			c.copied = at
 		}
-		l.at.join(c.now)
+		if l.at.join(c.now); l.at.dead {
+			// The dispatch is the only way here. Where there are others it does not
+			// count: jumps by way of it pay for what lies between (see again).
+			l.at = l.other
+		}
 		c.now = l.at
 		c.landings[l.id] = c.now
+	}
+	if l.head > 0 {
+		c.labels[len(c.labels)-1-l.head].dispatch.ended = l.head - 1
 	}
 	c.depth = l.depth
 	switch {
@@ -304,7 +299,8 @@ func (c *coder) blockType(out []byte) []byte {
 }
 
 // moved notes that the author's code from there on is what is written next.
-func (c *coder) moved(from int) {}
-
-// place notes where what was written begins.
-func (c *coder) place(at int) {}
+func (c *coder) moved(from int) {
+	if c.debug != nil {
+		c.moves = append(c.moves, move{uint32(from), uint32(len(c.written))})
+	}
+}

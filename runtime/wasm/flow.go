@@ -14,7 +14,7 @@ type flow struct {
 
 const (
 	// worthPaying is how many instructions are carried along at most.
-	worthPaying = 16
+	worthPaying = 32
 
 	// maxUnchecked is the most a function without a check at its entry may run
 	// outside its loops. It bounds what a tree of calls without a loop or a cycle
@@ -55,49 +55,11 @@ type label struct {
 	carries bool   // branches to it take values along
 
 	at    flow   // of a loop, its beginning; of others, where the ways meet that leave it
-	other flow   // of an if, what holds if its condition does not
+	other flow   // of an if, what holds if its condition does not; of a block at the head of a dispatch, what that comes with
+	head  int    // of such a block, how many there are around it, with itself
 	loops int    // of the loops around it and itself
 	paid  uint64 // what is unpaid at the beginning of the innermost loop; that loop does not pay for it
 
 	outlined bool      // a loop that is left for refuelling
 	dispatch *dispatch // of a loop that begins with one
-}
-
-// dispatch is how loops begin that Go's compiler makes of functions: blocks in
-// blocks and in the innermost "local.get n, br_table". To go on anywhere in the
-// function such code sets n and begins the loop again.
-type dispatch struct {
-	local   uint32
-	targets []target // by the value of the local; the last is for those above
-}
-
-// target is a label: its index, as long as the one there has this id.
-type target struct{ index, id int }
-
-// to is where a value of the local leads.
-func (d *dispatch) to(value int32) target {
-	return d.targets[min(int64(uint32(value)), int64(len(d.targets)-1))]
-}
-
-// opening recognises a dispatch instruction by instruction.
-type opening struct {
-	loop  int // index of the loop's label, 0: there is none
-	local int64
-}
-
-// jump recognises "i32.const value, local.set local".
-type jump struct {
-	seen  int // how many of the two
-	value int32
-	local uint32
-}
-
-func (j jump) after(op Opcode, r *reader) jump {
-	switch {
-	case op == opI32Const:
-		return jump{seen: 1, value: r.constant}
-	case op == opLocalSet && j.seen == 1:
-		return jump{seen: 2, value: j.value, local: r.index}
-	}
-	return jump{}
 }

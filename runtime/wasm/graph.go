@@ -19,6 +19,8 @@ type body struct {
 	unpaid, most uint64 // see flow
 	stack, held  uint64 // see stack.go
 	from, to     int    // of its new code in meter.codes
+
+	firstMove, lastMove int // in meter.moves, whose new places are counted in that code
 }
 
 // owed is what a caller pays for the function, and the most it runs.

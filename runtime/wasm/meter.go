@@ -41,8 +41,8 @@ const (
 // of MaxTableLength elements.
 //
 // The module must be one that Parse reads; errors are of type *Error. Function
-// names and numbers in stack traces stay the author's. DWARF is left out: its
-// lines are at offsets of the code as it was.
+// names and numbers in stack traces stay the author's, and so do lines of source; of
+// DWARF what traces are made of is kept.
 func Meter(module []byte) ([]byte, error) {
 	p, err := parse(module, &graph{})
 	if err != nil {
@@ -72,6 +72,8 @@ type meter struct {
 	fuel       uint32            // index of FuelGlobal; StackGlobal is the next
 	blockTypes map[uint32]uint32 // by function type, of blocks that only give its results, where there are several
 	codes      []byte            // the functions, in the order they were settled in
+	moves      []move            // and where code went in them
+	debug      map[string][]byte // sections of DWARF, nil: there are none
 	out        []byte
 
 	// What each function needs and the next can use again.
@@ -93,6 +95,7 @@ var added = []byte{sectionType, sectionImport, sectionGlobal, sectionExport}
 func (m *meter) rewrite() []byte {
 	m.out = make([]byte, 0, len(m.b)+len(m.b)/8+256)
 	m.out = append(m.out, m.b[:8]...)
+	m.debugSections()
 	pending := added
 	named := false
 	for _, s := range m.sections {
@@ -108,7 +111,7 @@ func (m *meter) rewrite() []byte {
 		m.at(s)
 		if s.id == sectionCustom {
 			switch name := m.name(); {
-			case strings.HasPrefix(name, ".debug_"):
+			case strings.HasPrefix(name, debugPrefix):
 				continue
 			case name == "name" && !named:
 				named = true
@@ -125,7 +128,33 @@ func (m *meter) rewrite() []byte {
 		m.at(section{})
 		m.nameSection()
 	}
+	if m.debug != nil {
+		for _, s := range moveLines(m.debug, m.moves) {
+			begun := m.begin(sectionCustom)
+			m.out = append(appendName(m.out, s.name), s.content...)
+			m.finish(begun)
+		}
+	}
 	return m.out
+}
+
+// debugPrefix is how the names of DWARF's sections begin.
+const debugPrefix = ".debug_"
+
+// debugSections looks for DWARF.
+func (m *meter) debugSections() {
+	for _, s := range m.sections {
+		if s.id != sectionCustom {
+			continue
+		}
+		m.at(s)
+		if name := m.name(); strings.HasPrefix(name, debugPrefix) {
+			if m.debug == nil {
+				m.debug = make(map[string][]byte)
+			}
+			m.debug[name] = m.b[m.pos:s.end]
+		}
+	}
 }
 
 // write writes one section, empty where it is only added.
@@ -205,12 +234,21 @@ func (m *meter) codeSection(s section) {
 	m.codes = make([]byte, 0, (s.end-s.start)*9/8)
 	m.settle(m.code)
 	m.out = slices.Grow(m.out, len(m.codes)+6*len(m.bodies))
+	begun := len(m.out)
 	m.out = appendU32(m.out, uint32(len(m.bodies)))
+	moves := make([]move, 0, len(m.moves)+len(m.bodies)+1)
 	for i := range m.bodies {
 		b := &m.bodies[i]
 		m.out = appendU32(m.out, uint32(b.to-b.from))
+		if at := len(m.out) - begun; m.debug != nil {
+			moves = append(moves, move{uint32(b.start - s.start), uint32(at)})
+			for _, move := range m.moves[b.firstMove:b.lastMove] {
+				moves = append(moves, move.by(-s.start, at))
+			}
+		}
 		m.out = append(m.out, m.codes[b.from:b.to]...)
 	}
+	m.moves = append(moves, move{uint32(s.end - s.start), uint32(len(m.out) - begun)})
 	m.codes = nil
 }
 
