@@ -8,7 +8,6 @@ const (
 	localGet   = 0x20
 	i64Const   = 0x42
 	i64GeS     = 0x59
-	i64Add     = 0x7c
 	i64Sub     = 0x7d
 	i64Or      = 0x84
 	i64Shl     = 0x86
@@ -39,14 +38,19 @@ func (m *meter) refuelBelowZero(out []byte) []byte {
 	return append(appendU32(out, m.imported), byte(opEnd))
 }
 
-// takeStack takes what the function holds; giveStack gives it back.
-func (c *coder) takeStack(out []byte) []byte { return c.addToStack(out, i64Sub) }
-func (c *coder) giveStack(out []byte) []byte { return c.addToStack(out, i64Add) }
-
-func (c *coder) addToStack(out []byte, op byte) []byte {
+// takeStack takes what the function holds.
+func (c *coder) takeStack(out []byte) []byte {
 	out = appendU32(append(out, globalGet), c.fuel+1)
+	out = appendU32(append(out, localTee), c.locals)
 	out = appendI64(append(out, i64Const), int64(c.held))
-	return appendU32(append(out, op, globalSet), c.fuel+1)
+	return appendU32(append(out, i64Sub, globalSet), c.fuel+1)
+}
+
+// giveStack gives it back. It puts back what was there before, which processors
+// need not wait for, as they would for a sum.
+func (c *coder) giveStack(out []byte) []byte {
+	out = appendU32(append(out, localGet), c.locals)
+	return appendU32(append(out, globalSet), c.fuel+1)
 }
 
 // lengthShift tells how an instruction whose last operand is a length is charged:
@@ -70,9 +74,13 @@ func (c *coder) bulk(op Opcode, shift, at int, j jump) {
 	}
 	c.copy(at)
 	c.puts = true
-	out := appendU32(append(c.written, localTee), c.locals)
+	put := c.locals
+	if c.counted {
+		put++
+	}
+	out := appendU32(append(c.written, localTee), put)
 	out = appendU32(append(out, globalGet), c.fuel)
-	out = appendU32(append(out, localGet), c.locals)
+	out = appendU32(append(out, localGet), put)
 	out = append(out, i64ExtendU)
 	switch {
 	case op == opMemoryGrow: // in pages, which the host clears eight bytes at a time

@@ -80,12 +80,16 @@ func (c *coder) assemble(start int) {
 	out := c.codes
 	c.from = len(out)
 	r := &reader{b: c.b, pos: c.start, end: start}
-	groups := r.u32()
-	if c.puts {
-		out = append(append(appendU32(out, groups+1), c.b[r.pos:start]...), 1, byte(I32))
-	} else {
-		out = append(out, c.b[c.start:start]...)
+	groups, added := r.u32(), []byte(nil)
+	if c.counted {
+		groups++
+		added = append(added, 1, byte(I64)) // what was left of the stack before
 	}
+	if c.puts {
+		groups++
+		added = append(added, 1, byte(I32)) // a length put aside
+	}
+	out = append(append(appendU32(out, groups), c.b[r.pos:start]...), added...)
 	if c.counted {
 		out = c.takeStack(out)
 	}
