@@ -30,10 +30,24 @@ type Call interface {
 	Fail(message string)
 	Log(level slog.Level, message string)
 	Config(key string) (value string, set bool)
+
+	// Spend pays for work done for the guest. Where its time or fuel is over, the
+	// guest ends there.
+	Spend(fuel int64)
 }
+
+// What a call costs, in instructions that take about as long; what it copies
+// costs one for eight bytes.
+const (
+	callPrice = 100
+	textPrice = 1_000 // of a message, besides
+)
 
 // levels are those of log, as guests number them; a higher number is an error.
 var levels = [...]slog.Level{slog.LevelDebug, slog.LevelInfo, slog.LevelWarn, slog.LevelError}
+
+// maxKey bounds keys of config_get, in bytes: no manifest has longer ones.
+const maxKey = 64 << 10
 
 // maxText bounds one message of fail and log, in bytes; the rest is dropped.
 const maxText = 4096
@@ -61,7 +75,9 @@ func Instantiate(ctx context.Context, r wazero.Runtime) error {
 		{"config_get", configGet, []api.ValueType{i32, i32, i32, i32}, []api.ValueType{i32}},
 	} {
 		b.NewFunctionBuilder().WithGoModuleFunction(api.GoModuleFunc(func(ctx context.Context, m api.Module, stack []uint64) {
-			f.call(ctx.(Call), memory{m.Memory(), f.name}, stack)
+			c := ctx.(Call)
+			c.Spend(callPrice)
+			f.call(c, memory{m.Memory(), f.name}, stack)
 		}), f.params, f.results).Export(f.name)
 	}
 	_, err := b.Instantiate(ctx)
@@ -79,6 +95,7 @@ func inputRead(c Call, mem memory, stack []uint64) {
 	in := c.Input()
 	from := min(off, uint64(len(in)))
 	part := in[from:min(from+length, uint64(len(in)))]
+	c.Spend(int64(len(part)) / 8)
 	if !mem.Write(ptr, part) {
 		c.Log(slog.LevelError, mem.outside(ptr, uint32(len(part))))
 		stack[0] = refused
@@ -89,17 +106,21 @@ func inputRead(c Call, mem memory, stack []uint64) {
 
 // output_write(ptr, length)
 func outputWrite(c Call, mem memory, stack []uint64) {
+	part := mem.mustRead(uint32(stack[0]), uint32(stack[1]))
+	c.Spend(int64(len(part)) / 8)
 	// Past the output limit Write ends the invocation by itself.
-	_, _ = c.Write(mem.mustRead(uint32(stack[0]), uint32(stack[1])))
+	_, _ = c.Write(part)
 }
 
 // fail(ptr, length)
 func fail(c Call, mem memory, stack []uint64) {
+	c.Spend(textPrice)
 	c.Fail(text(mem.mustRead(uint32(stack[0]), uint32(stack[1]))))
 }
 
 // log(level, ptr, length)
 func log(c Call, mem memory, stack []uint64) {
+	c.Spend(textPrice)
 	level := levels[min(uint32(stack[0]), uint32(len(levels)-1))]
 	c.Log(level, text(mem.mustRead(uint32(stack[1]), uint32(stack[2]))))
 }
@@ -107,13 +128,19 @@ func log(c Call, mem memory, stack []uint64) {
 // config_get(key, key length, ptr, capacity) -> length of the value, of which
 // as much was copied as there is capacity; -1 when the key is not set
 func configGet(c Call, mem memory, stack []uint64) {
-	value, set := c.Config(string(mem.mustRead(uint32(stack[0]), uint32(stack[1]))))
+	key := mem.mustRead(uint32(stack[0]), uint32(stack[1]))
+	c.Spend(int64(min(len(key), maxKey)) / 8)
+	value, set := "", false
+	if len(key) <= maxKey {
+		value, set = c.Config(string(key))
+	}
 	if !set {
 		stack[0] = refused
 		return
 	}
 	ptr := uint32(stack[2])
 	part := value[:min(uint64(len(value)), uint64(uint32(stack[3])))]
+	c.Spend(int64(len(part)) / 8)
 	if !mem.WriteString(ptr, part) {
 		c.Log(slog.LevelError, mem.outside(ptr, uint32(len(part))))
 		stack[0] = refused

@@ -66,7 +66,7 @@ type Engine struct {
 	options  Options
 	provided map[string]wasm.FuncType // by "module.name"
 	compile  chan struct{}            // a place for each compilation at once
-	slots    chan struct{}            // a place for each guest that runs
+	slots    slots
 
 	mu        sync.Mutex
 	compiling map[task.Digest]int // modules whose folders are being used
@@ -96,7 +96,7 @@ func New(ctx context.Context, o Options) (*Engine, error) {
 	if o.Slots == 0 {
 		o.Slots = goruntime.GOMAXPROCS(0)
 	}
-	e := &Engine{options: o, compile: make(chan struct{}, o.Slots), slots: make(chan struct{}, o.Slots), compiling: make(map[task.Digest]int)}
+	e := &Engine{options: o, compile: make(chan struct{}, o.Slots), slots: slots{free: o.Slots}, compiling: make(map[task.Digest]int)}
 
 	e.options.Hosts = append([]Host{{wasi_snapshot_preview1.ModuleName, instantiateWASI}}, o.Hosts...)
 	metering := Host{wasm.MeterModule, instantiateMeter}

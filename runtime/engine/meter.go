@@ -55,17 +55,10 @@ func (c *call) run(f api.Function, stack []uint64) error {
 	return err
 }
 
-// enter waits for a run slot, in order of arrival, and reports false when the
-// call's time is over before there is one.
+// enter waits for a run slot and reports false when the call's time is over before
+// there is one.
 func (c *call) enter() bool {
-	if c.Err() != nil {
-		return false
-	}
-	select {
-	case c.instance.program.engine.slots <- struct{}{}:
-		c.slot = true
-	case <-c.Done():
-	}
+	c.slot = c.instance.program.engine.slots.enter(c, c.used < firstSlice)
 	return c.slot
 }
 
@@ -73,7 +66,7 @@ func (c *call) enter() bool {
 func (c *call) leave() {
 	if c.slot {
 		c.slot = false
-		<-c.instance.program.engine.slots
+		c.instance.program.engine.slots.leave()
 	}
 }
 
@@ -113,12 +106,29 @@ func (c *call) refuel() {
 	} else {
 		i.slice = firstSlice
 	}
-	c.leave()
-	goruntime.Gosched()
-	if !c.enter() {
-		panic(errEnded)
+	yield()
+	if i.program.engine.slots.wanted() {
+		c.leave()
+		goruntime.Gosched()
+		if !c.enter() {
+			panic(errEnded)
+		}
 	}
 	c.give(min(i.slice, c.left()))
+}
+
+// Spend takes fuel for what a host function does for the guest, before it does
+// it. Where the fuel is used up, it ends the guest or lets others run, as the
+// guest's own checks do.
+func (c *call) Spend(fuel int64) {
+	global := c.instance.fuel
+	if global == nil {
+		return // a host function as the start function: it runs once
+	}
+	left := int64(global.Get()) - fuel
+	if global.Set(uint64(left)); left < 0 {
+		c.refuel()
+	}
 }
 
 // withinStack reports whether the guest has stack left. A start function runs

@@ -37,8 +37,7 @@ const (
 // by it. Only a trap leaves unpaid what was run since the last payment. Stack is
 // taken by the functions that a deep recursion must come through.
 //
-// What is counted depends on the module and its input alone. Tables get a maximum
-// of MaxTableLength elements.
+// What is counted depends on the module and its input alone. Tables get a maximum.
 //
 // The module must be one that Parse reads; errors are of type *Error. Function
 // names and numbers in stack traces stay the author's, and so do lines of source; of
@@ -252,8 +251,12 @@ func (m *meter) codeSection(s section) {
 	m.codes = nil
 }
 
-// tableSection gives every table a maximum, since what a table grows by is not
-// under the limit of the guest's memory.
+// maxGrown is how many elements all tables together may grow to, or what they
+// begin with.
+const maxGrown = 100_000
+
+// tableSection gives every table a maximum, since what tables grow by is not
+// under the limit of the guest's memory. They share what they may grow to.
 func (m *meter) tableSection() {
 	n := m.count()
 	m.out = appendU32(m.out, uint32(n))
@@ -262,8 +265,9 @@ func (m *meter) tableSection() {
 			return
 		}
 		m.copied(1) // the type of its elements
-		least, most := m.limits(MaxTableLength)
-		m.out = appendU32(appendU32(append(m.out, 1), uint32(least)), uint32(min(most, MaxTableLength)))
+		least, most := m.limits(1<<32 - 1)
+		most = min(most, max(least, maxGrown/uint64(n)))
+		m.out = appendU32(appendU32(append(m.out, 1), uint32(least)), uint32(most))
 	}
 }
 

@@ -8,7 +8,8 @@ import (
 // Bounds on what a module may declare, against modules that make the host
 // allocate before any of their code runs. They are those of other engines
 // (WebAssembly JavaScript Interface, "Implementation-defined Limits"), but for
-// tables, each element of which costs 8 bytes in every instance.
+// tables, each element of which costs 8 bytes in every instance: MaxTableLength
+// is what all may begin with, together.
 const (
 	MaxTypes       = 1_000_000
 	MaxFunctions   = 1_000_000
@@ -108,6 +109,7 @@ type parser struct {
 	exported  []uint32 // the index behind each export
 	globals   int
 	tables    int
+	elements  uint64 // of all tables
 	sections  []section
 	last      byte     // the last section that was not custom
 	open      []Opcode // the blocks around the instruction that is read
@@ -325,8 +327,8 @@ func (p *parser) table() {
 		p.fail("a table of %s is not possible", t)
 	}
 	least, _ := p.limits(1<<32 - 1)
-	if least > MaxTableLength {
-		p.fail("a table of %d elements is over the limit of %d", least, MaxTableLength)
+	if p.elements += least; p.elements > MaxTableLength {
+		p.fail("tables of %d elements are over the limit of %d", p.elements, MaxTableLength)
 	}
 }
 
