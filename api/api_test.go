@@ -18,6 +18,7 @@ import (
 
 	"github.com/marketprism/prismrt/api"
 	"github.com/marketprism/prismrt/host/prism"
+	"github.com/marketprism/prismrt/host/wasi"
 	"github.com/marketprism/prismrt/plugins"
 	"github.com/marketprism/prismrt/runtime/engine"
 	"github.com/marketprism/prismrt/runtime/invoke"
@@ -41,7 +42,7 @@ func serve(t *testing.T) (url string, log *bytes.Buffer) {
 		t.Fatal(err)
 	}
 	e, err := engine.New(t.Context(), engine.Options{
-		CacheDir: filepath.Join(dir, "code"), Hosts: []engine.Host{{Name: prism.Module, Instantiate: prism.Instantiate}}, Log: logger,
+		CacheDir: filepath.Join(dir, "code"), Hosts: []engine.Host{{Name: wasi.Module, Instantiate: wasi.Instantiate}, {Name: prism.Module, Instantiate: prism.Instantiate}}, Log: logger,
 	})
 	if err != nil {
 		t.Fatal(err)

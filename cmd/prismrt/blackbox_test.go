@@ -26,7 +26,7 @@ func TestUploadCallRollBackAndForward(t *testing.T) {
 			t.Fatalf("call: %v %s, %v; want %s", resp, answer, err, want)
 		}
 		h := resp.Header
-		if !strings.HasPrefix(h.Get("Prism-Version"), version+" ") || len(h.Get("Prism-Request-Id")) != 26 || !strings.Contains(h.Get("Server-Timing"), "run;dur=") || h.Get("Prism-Fuel") != "4" {
+		if !strings.HasPrefix(h.Get("Prism-Version"), version+" ") || len(h.Get("Prism-Request-Id")) != 26 || !strings.Contains(h.Get("Server-Timing"), "run;dur=") || h.Get("Prism-Fuel") != "104" {
 			t.Errorf("headers %v", h)
 		}
 	}

@@ -20,6 +20,7 @@ import (
 
 	"github.com/marketprism/prismrt/api"
 	"github.com/marketprism/prismrt/host/prism"
+	"github.com/marketprism/prismrt/host/wasi"
 	"github.com/marketprism/prismrt/plugins"
 	"github.com/marketprism/prismrt/runtime/config"
 	"github.com/marketprism/prismrt/runtime/engine"
@@ -185,7 +186,7 @@ func newEngine(ctx context.Context, cfg config.Config, dir string, log *slog.Log
 		CompileTimeout: timeout,
 		StartTimeout:   time.Duration(cfg.Upload.StartTimeout),
 		Slots:          cores,
-		Hosts:          []engine.Host{{Name: prism.Module, Instantiate: prism.Instantiate}},
+		Hosts:          []engine.Host{{Name: wasi.Module, Instantiate: wasi.Instantiate}, {Name: prism.Module, Instantiate: prism.Instantiate}},
 		Log:            log,
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"strings"
+	"time"
 
 	"github.com/tetratelabs/wazero/sys"
 
@@ -20,12 +21,11 @@ type call struct {
 	in       task.Invocation
 	meter
 
-	read        int // bytes of the input standard input has given out
-	output      []byte
-	log         guestLog
-	failure     *string     // what the guest said with fail
-	interrupted bool        // a wait of the guest was cut short by the end of the context
-	stopped     *task.Fault // why the guest is to be ended
+	read    int // bytes of the input standard input has given out
+	output  []byte
+	log     guestLog
+	failure *string     // what the guest said with fail
+	stopped *task.Fault // why the guest is to be ended
 }
 
 // Input returns what the guest was called with.
@@ -41,6 +41,39 @@ func (c *call) Write(p []byte) (int, error) {
 	}
 	c.output = append(c.output, p...)
 	return len(p), nil
+}
+
+// Read gives of the input as standard input; 0 is its end.
+func (c *call) Read(p []byte) int {
+	n := copy(p, c.in.Input[c.read:])
+	c.read += n
+	return n
+}
+
+// WriteLog takes standard error.
+func (c *call) WriteLog(p []byte) { c.log.Write(p) }
+
+// Args are the name the plugin goes by.
+func (c *call) Args() []string { return c.instance.program.args }
+
+// Environ is what the operator granted, as "key=value".
+func (c *call) Environ() []string { return c.instance.program.environ }
+
+// Descriptors is what WASI keeps of descriptors 0 to 2 for the instance.
+func (c *call) Descriptors() *[3]uint32 { return &c.instance.files }
+
+// Sleep waits without a run slot. It ends the guest when its time is over.
+func (c *call) Sleep(d time.Duration) {
+	c.leave()
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-c.Done():
+	}
+	if !c.enter() {
+		panic(errEnded)
+	}
 }
 
 // Fail records that and why the guest failed. The last message counts.
@@ -65,7 +98,7 @@ func (c *call) Config(key string) (string, bool) {
 // did what it was asked, a fault otherwise.
 func (c *call) outcome(err error) *task.Fault {
 	exit, exited := errors.AsType[*sys.ExitError](err)
-	ended := c.Err() != nil && (c.interrupted || errors.Is(err, errEnded))
+	ended := c.Err() != nil && errors.Is(err, errEnded)
 	outOfMemory := c.instance.memory != nil && c.instance.memory.refused
 
 	switch {

@@ -18,7 +18,6 @@ import (
 
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
-	"github.com/tetratelabs/wazero/imports/wasi_snapshot_preview1"
 
 	"github.com/marketprism/prismrt/runtime/task"
 	"github.com/marketprism/prismrt/runtime/wasm"
@@ -48,7 +47,7 @@ type Options struct {
 	// RATIONALE.md, "Why has Go more Ps than guests have slots?".
 	Slots int
 
-	// Hosts are the modules guests may import besides WASI preview 1.
+	// Hosts are the modules guests may import.
 	Hosts []Host
 
 	// Log gets the guests' log lines, at level debug. Nil drops them.
@@ -98,9 +97,6 @@ func New(ctx context.Context, o Options) (*Engine, error) {
 	}
 	e := &Engine{options: o, compile: make(chan struct{}, o.Slots), slots: slots{free: o.Slots}, compiling: make(map[task.Digest]int)}
 
-	e.options.Hosts = append([]Host{{wasi_snapshot_preview1.ModuleName, instantiateWASI}}, o.Hosts...)
-	metering := Host{wasm.MeterModule, instantiateMeter}
-
 	r := wazero.NewRuntimeWithConfig(ctx, runtimeConfig())
 	defer r.Close(ctx)
 	if err := e.instantiateHosts(ctx, r); err != nil {
@@ -114,7 +110,8 @@ func New(ctx context.Context, o Options) (*Engine, error) {
 			}
 		}
 	}
-	e.options.Hosts = append(e.options.Hosts, metering) // which guests get without asking
+	// What guests get without asking.
+	e.options.Hosts = append(o.Hosts[:len(o.Hosts):len(o.Hosts)], Host{wasm.MeterModule, instantiateMeter})
 	return e, nil
 }
 
@@ -176,11 +173,6 @@ func (e *Engine) instantiateHosts(ctx context.Context, r wazero.Runtime) error {
 		}
 	}
 	return nil
-}
-
-func instantiateWASI(ctx context.Context, r wazero.Runtime) error {
-	_, err := wasi_snapshot_preview1.Instantiate(ctx, r)
-	return err
 }
 
 func valueTypes(types []api.ValueType) []wasm.ValueType {

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/marketprism/prismrt/host/prism"
+	"github.com/marketprism/prismrt/host/wasi"
 	"github.com/marketprism/prismrt/runtime/engine"
 	"github.com/marketprism/prismrt/runtime/task"
 )
@@ -68,7 +69,7 @@ func newEngine(t testing.TB, o engine.Options) *engine.Engine {
 	if o.CacheDir == "" {
 		o.CacheDir = code
 	}
-	o.Hosts = []engine.Host{{Name: prism.Module, Instantiate: prism.Instantiate}}
+	o.Hosts = []engine.Host{{Name: wasi.Module, Instantiate: wasi.Instantiate}, {Name: prism.Module, Instantiate: prism.Instantiate}}
 	e, err := engine.New(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
@@ -306,15 +307,18 @@ func TestDamagedCodeIsCompiledAgain(t *testing.T) {
 }
 
 func TestTheCompilerCommandsRefusalsAreTold(t *testing.T) {
-	for name, tt := range map[string]struct{ script, want string }{
-		"refused":   {"echo 'function 3 is odd' >&2; exit 1", "does not compile: function 3 is odd"},
-		"memory":    {"echo 'fatal error: runtime: out of memory' >&2; exit 2", "more memory"},
-		"killed":    {"kill -9 $$", "brings the compiler down"},
-		"too slow":  {"exec sleep 100", "longer than 200ms"},
-		"talkative": {"yes | head -c 100000 >&2; exit 1", "does not compile"},
+	for name, tt := range map[string]struct {
+		script, want string
+		timeout      time.Duration
+	}{
+		"refused":   {"echo 'function 3 is odd' >&2; exit 1", "does not compile: function 3 is odd", time.Minute},
+		"memory":    {"echo 'fatal error: runtime: out of memory' >&2; exit 2", "more memory", time.Minute},
+		"killed":    {"kill -9 $$", "brings the compiler down", time.Minute},
+		"too slow":  {"exec sleep 100", "longer than 200ms", 200 * time.Millisecond},
+		"talkative": {"yes | head -c 100000 >&2; exit 1", "does not compile", time.Minute},
 	} {
 		dir := t.TempDir()
-		e := newEngine(t, engine.Options{CacheDir: dir, Compiler: []string{"sh", "-c", tt.script, "sh"}, CompileTimeout: 200 * time.Millisecond})
+		e := newEngine(t, engine.Options{CacheDir: dir, Compiler: []string{"sh", "-c", tt.script, "sh"}, CompileTimeout: tt.timeout})
 		digest := task.DigestOf(trapping)
 		_, err := e.Compile(t.Context(), version(task.ABICommand, trapping), trapping)
 		f, ok := errors.AsType[*task.Fault](err)

@@ -2,8 +2,6 @@ package engine
 
 import (
 	"context"
-	"io"
-	"time"
 
 	"github.com/tetratelabs/wazero/api"
 
@@ -20,8 +18,9 @@ type Instance struct {
 	handler api.Function // the default handler, looked up once; nil for a command
 	fuel    api.MutableGlobal
 	stack   api.MutableGlobal
-	slice   int64 // fuel given at once, learnt from how fast this guest burns it
-	call    *call // the invocation being served
+	files   [3]uint32 // what WASI knows of descriptors 0 to 2
+	slice   int64     // fuel given at once, learnt from how fast this guest burns it
+	call    *call     // the invocation being served
 	closed  bool
 }
 
@@ -97,40 +96,4 @@ func (i *Instance) Close(ctx context.Context) error {
 		i.program.engine.reserved.Add(-i.memory.limit)
 	}
 	return err
-}
-
-// sleep is what poll_oneoff waits by: it ends with the invocation.
-func (i *Instance) sleep(ns int64) {
-	i.call.leave() // who waits holds no slot
-	defer i.call.enter()
-	timer := time.NewTimer(time.Duration(ns))
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-i.call.Done():
-		i.call.interrupted = true
-	}
-}
-
-// The standard streams of an instance are those of the invocation it serves.
-type (
-	stdin  struct{ *Instance }
-	stdout struct{ *Instance }
-	stderr struct{ *Instance }
-)
-
-func (s stdin) Read(p []byte) (int, error) {
-	n := copy(p, s.call.in.Input[s.call.read:])
-	s.call.read += n
-	if n == 0 && len(p) > 0 {
-		return 0, io.EOF
-	}
-	return n, nil
-}
-
-func (s stdout) Write(p []byte) (int, error) { return s.call.Write(p) }
-
-func (s stderr) Write(p []byte) (int, error) {
-	s.call.log.Write(p)
-	return len(p), nil
 }

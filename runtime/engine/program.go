@@ -2,10 +2,10 @@ package engine
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/tetratelabs/wazero"
@@ -23,7 +23,8 @@ type Program struct {
 	cache     wazero.CompilationCache
 	runtime   wazero.Runtime
 	compiled  wazero.CompiledModule
-	config    wazero.ModuleConfig
+	args      []string
+	environ   []string
 	hasMemory bool
 	hasStart  bool // instantiating it already runs its code
 }
@@ -90,11 +91,11 @@ func (e *Engine) load(ctx context.Context, v task.Version, module []byte) (_ *Pr
 		}
 		return nil, task.Faultf(task.KindInvalid, "the module does not compile: %w", err)
 	}
-	p.config = wazero.NewModuleConfig().WithName("").WithStartFunctions().
-		WithArgs(v.Ref.Plugin).WithRandSource(rand.Reader).WithSysWalltime().WithSysNanotime()
+	p.args = []string{v.Ref.Plugin}
 	for key, value := range v.Config {
-		p.config = p.config.WithEnv(key, value)
+		p.environ = append(p.environ, key+"="+value)
 	}
+	slices.Sort(p.environ) // the same for every instance
 	return p, nil
 }
 
@@ -139,11 +140,10 @@ func (p *Program) Instantiate(ctx context.Context) (_ *Instance, err error) {
 
 	c := i.begin(ctx, task.Invocation{})
 	defer i.end()
-	config := p.config.WithStdin(stdin{i}).WithStdout(stdout{i}).WithStderr(stderr{i}).WithNanosleep(i.sleep)
 	if p.hasStart && !c.enter() {
 		return nil, c.started(errEnded)
 	}
-	i.module, err = p.runtime.InstantiateModule(c, p.compiled, config)
+	i.module, err = p.runtime.InstantiateModule(c, p.compiled, wazero.NewModuleConfig().WithName("").WithStartFunctions())
 	if c.leave(); err != nil {
 		return nil, c.started(err)
 	}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/marketprism/prismrt/host/prism"
+	"github.com/marketprism/prismrt/host/wasi"
 	"github.com/marketprism/prismrt/runtime/engine"
 	"github.com/marketprism/prismrt/runtime/invoke"
 	"github.com/marketprism/prismrt/runtime/monitor"
@@ -37,7 +38,7 @@ func counting(first byte) []byte {
 
 func newInvoker(t testing.TB) (*invoke.Invoker, *monitor.Monitor) {
 	e, err := engine.New(t.Context(), engine.Options{
-		CacheDir: t.TempDir(), Hosts: []engine.Host{{Name: prism.Module, Instantiate: prism.Instantiate}},
+		CacheDir: t.TempDir(), Hosts: []engine.Host{{Name: wasi.Module, Instantiate: wasi.Instantiate}, {Name: prism.Module, Instantiate: prism.Instantiate}},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -154,7 +155,7 @@ func TestADeadlineEndsTheGuestAndIsLowerable(t *testing.T) {
 }
 
 func TestTheLineIsBoundedAndItsDeadlineHolds(t *testing.T) {
-	e, err := engine.New(t.Context(), engine.Options{CacheDir: t.TempDir(), Hosts: []engine.Host{{Name: prism.Module, Instantiate: prism.Instantiate}}})
+	e, err := engine.New(t.Context(), engine.Options{CacheDir: t.TempDir(), Hosts: []engine.Host{{Name: wasi.Module, Instantiate: wasi.Instantiate}, {Name: prism.Module, Instantiate: prism.Instantiate}}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,157 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/marketprism/prismrt/sdk/client"
+)
+
+// The test binary stands for holds where that starts itself.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && strings.HasPrefix(os.Args[1], "plain-") {
+		main()
+	}
+	dir, err := os.MkdirTemp("", "prismrt-holds-test-")
+	if err != nil {
+		panic(err)
+	}
+	madeIn = dir
+	code := m.Run()
+	_ = os.RemoveAll(dir)
+	os.Exit(code)
+}
+
+// madeIn is a folder for what all tests use.
+var madeIn string
+
+// made builds a server and the guests, once, and returns the flags that name them.
+var made = sync.OnceValues(func() (flags []string, err error) {
+	server := filepath.Join(madeIn, "prismrt")
+	for _, argv := range [][]string{
+		{"make", "-C", "guests", "OUT=" + madeIn},
+		{"go", "build", "-o", server, "../prismrt"},
+	} {
+		if out, err := exec.Command(argv[0], argv[1:]...).CombinedOutput(); err != nil {
+			return nil, fmt.Errorf("%q: %w\n%s", argv, err, out)
+		}
+	}
+	return []string{"--json", "--server", server, "--guests", madeIn}, nil
+})
+
+// built is made for tests that may be skipped.
+func built(t *testing.T) []string {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("it starts servers and takes its time")
+	}
+	clang := os.Getenv("CLANG")
+	if clang == "" {
+		clang = "clang"
+	}
+	if _, err := exec.LookPath(clang); err != nil {
+		t.Skipf("the guests are written in C and there is no %s; sdk/c/tools.sh says what to install", clang)
+	}
+	flags, err := made()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return slices.Clip(flags)
+}
+
+// holds runs a command and decodes what it prints.
+func holds(t *testing.T, into any, args ...string) {
+	t.Helper()
+	var out, log bytes.Buffer
+	code := run(t.Context(), &terminal{&out, &log}, args)
+	if err := json.Unmarshal(out.Bytes(), into); err != nil {
+		t.Fatalf("exit code %d: %s%s", code, out.String(), log.String())
+	}
+}
+
+func TestHostileGuestsAreStoppedAndTheNextCallWorks(t *testing.T) {
+	flags := built(t)
+	const rounds = "2"
+	for _, guest := range hostile {
+		t.Run(guest.name, func(t *testing.T) {
+			var report struct{ Guests []series }
+			holds(t, &report, append(flags, "limits", "--rounds", rounds, "--patience", "20s", "--guest", guest.name)...)
+			row := report.Guests[0]
+			for kind, n := range row.Kinds {
+				if !slices.Contains(guest.ends, client.Kind(kind)) {
+					t.Errorf("%d calls were answered as %s, want %v", n, kind, guest.ends)
+				}
+			}
+			if row.Answered.Count != 2*crowd || row.Next.Count != 2 {
+				t.Errorf("%d hostile calls and %d after them, want %d and 2", row.Answered.Count, row.Next.Count, 2*crowd)
+			}
+			for _, broke := range row.Broke {
+				if !strings.HasPrefix(broke, "memory") { // which depends on what else the machine does
+					t.Error(broke)
+				}
+			}
+		})
+	}
+}
+
+func TestShortCallsAreMadeWhileGuestsSpin(t *testing.T) {
+	var rows []measured
+	holds(t, &rows, append(built(t), "freeze", "--calls", "20", "--spin", "100ms", "--most", "20s")...)
+	checkRows(t, rows, 20)
+}
+
+func TestGarbageIsCollectedWhileGuestsSpin(t *testing.T) {
+	var rows []measured
+	holds(t, &rows, append(built(t), "gc", "--times", "3", "--spin", "100ms", "--most", "20s")...)
+	checkRows(t, rows, 3)
+}
+
+// checkRows wants all but what plain wazero does beside spinning guests, which
+// may take any time.
+func checkRows(t *testing.T, rows []measured, count int64) {
+	t.Helper()
+	if len(rows) != 4 {
+		t.Fatalf("%d rows, want 4", len(rows))
+	}
+	for i, m := range rows {
+		if m.Failure != "" || m.Count < count && i < 3 || m.Count > 0 && m.MaxMS <= 0 || m.Spinning != i%2*crowd {
+			t.Errorf("row %d is %+v", i, m)
+		}
+	}
+}
+
+func TestMisuseIsRefused(t *testing.T) {
+	for want, args := range map[string][]string{
+		"unknown flag":                          {"limits", "--round", "1"},
+		`there is no guest "lop"`:               {"limits", "--guest", "lop"},
+		"must be over 0":                        {"limits", "--rounds", "0"},
+		"output does not go on":                 {"freeze", "--guest", "output"},
+		"--times, --spin and --most must be ov": {"gc", "--times", "0"},
+	} {
+		var out, log bytes.Buffer
+		if code := run(t.Context(), &terminal{&out, &log}, args); code != 2 || !strings.Contains(log.String(), want) {
+			t.Errorf("%q: exit code %d, %s; want 2 and %q", args, code, log.String(), want)
+		}
+	}
+}
+
+func TestTimesAreShownFromTheDeadlineOn(t *testing.T) {
+	times := newTimings()
+	for n := range 100 {
+		times.add(150*time.Millisecond + time.Duration(n+1)*time.Millisecond)
+	}
+	times.add(time.Hour)                    // longer than there is room for
+	s := times.over(200 * time.Millisecond) // to the upper end of 8 µs
+	if s.Count != 101 || signed(s.P50MS) != "+1.01" || signed(s.P99MS) != "+50.0" || s.MaxMS < 599_000 {
+		t.Errorf("%+v: %s, %s", s, signed(s.P50MS), signed(s.P99MS))
+	}
+}
