@@ -105,7 +105,7 @@ func (c *coder) assemble(start int) {
 		out = c.blockType(append(out, byte(opBlock)))
 	}
 	for i := c.firstMove; i < len(c.moves); i++ {
-		c.moves[i].to += uint32(len(out) - c.from)
+		c.moves[i].To += uint32(len(out) - c.from)
 	}
 	out = append(out, c.written...)
 	if c.counted {
@@ -305,6 +305,6 @@ func (c *coder) blockType(out []byte) []byte {
 // moved notes that the author's code from there on is what is written next.
 func (c *coder) moved(from int) {
 	if c.debug != nil {
-		c.moves = append(c.moves, move{uint32(from), uint32(len(c.written))})
+		c.moves = append(c.moves, move(from, len(c.written)))
 	}
 }

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/marketprism/prismrt/runtime/wasm/lines" //nolint:depguard // a part of this package, with a noun of its own, that imports nothing of ours
 )
 
 // The names by which a metered module and its host find each other. A module
@@ -71,7 +73,7 @@ type meter struct {
 	fuel       uint32            // index of FuelGlobal; StackGlobal is the next
 	blockTypes map[uint32]uint32 // by function type, of blocks that only give its results, where there are several
 	codes      []byte            // the functions, in the order they were settled in
-	moves      []move            // and where code went in them
+	moves      []lines.Move      // and where code went in them
 	debug      map[string][]byte // sections of DWARF, nil: there are none
 	out        []byte
 
@@ -128,9 +130,9 @@ func (m *meter) rewrite() []byte {
 		m.nameSection()
 	}
 	if m.debug != nil {
-		for _, s := range moveLines(m.debug, m.moves) {
+		for _, s := range lines.Moved(m.debug, m.moves) {
 			begun := m.begin(sectionCustom)
-			m.out = append(appendName(m.out, s.name), s.content...)
+			m.out = append(appendName(m.out, s.Name), s.Content...)
 			m.finish(begun)
 		}
 	}
@@ -235,21 +237,24 @@ func (m *meter) codeSection(s section) {
 	m.out = slices.Grow(m.out, len(m.codes)+6*len(m.bodies))
 	begun := len(m.out)
 	m.out = appendU32(m.out, uint32(len(m.bodies)))
-	moves := make([]move, 0, len(m.moves)+len(m.bodies)+1)
+	moves := make([]lines.Move, 0, len(m.moves)+len(m.bodies)+1)
 	for i := range m.bodies {
 		b := &m.bodies[i]
 		m.out = appendU32(m.out, uint32(b.to-b.from))
 		if at := len(m.out) - begun; m.debug != nil {
-			moves = append(moves, move{uint32(b.start - s.start), uint32(at)})
-			for _, move := range m.moves[b.firstMove:b.lastMove] {
-				moves = append(moves, move.by(-s.start, at))
+			moves = append(moves, move(b.start-s.start, at))
+			for _, inBody := range m.moves[b.firstMove:b.lastMove] {
+				moves = append(moves, move(int(inBody.From)-s.start, int(inBody.To)+at))
 			}
 		}
 		m.out = append(m.out, m.codes[b.from:b.to]...)
 	}
-	m.moves = append(moves, move{uint32(s.end - s.start), uint32(len(m.out) - begun)})
+	m.moves = append(moves, move(s.end-s.start, len(m.out)-begun))
 	m.codes = nil
 }
+
+// move says that code went from one offset to another.
+func move(from, to int) lines.Move { return lines.Move{From: uint32(from), To: uint32(to)} }
 
 // maxGrown is how many elements all tables together may grow to, or what they
 // begin with.

@@ -1,9 +1,9 @@
-package wasm
+package lines
 
 // lineTable tells the lines of a unit, by a program that makes rows ("Line Number
 // Information").
 type lineTable struct {
-	*debugSections
+	*sections
 	program  cursor
 	version  int
 	shortest uint64 // bytes of an instruction
@@ -40,7 +40,7 @@ func (u *unit) lineTable() (*lineTable, bool) {
 		return nil, false
 	}
 	c.b = c.b[:c.pos+int(length)]
-	t := &lineTable{debugSections: u.debugSections, version: int(c.fixed(2)), ops: 1}
+	t := &lineTable{sections: u.sections, version: int(c.fixed(2)), ops: 1}
 	if t.version < 2 || t.version > 5 {
 		return nil, false
 	}
@@ -67,7 +67,7 @@ func (u *unit) lineTable() (*lineTable, bool) {
 	if t.version < 5 {
 		t.tables(&c, u.text(u.root.forms[slotDirectory], u.root.values[slotDirectory]))
 	} else {
-		t.tables5(&unit{debugSections: u.debugSections, version: 5, offset: offset, strBase: u.strBase}, &c)
+		t.tables5(&unit{sections: u.sections, version: 5, offset: offset, strBase: u.strBase}, &c)
 	}
 	return t, !c.bad && !t.program.bad && t.paths <= maxPaths
 }

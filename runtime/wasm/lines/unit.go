@@ -1,18 +1,11 @@
-package wasm
+package lines
 
 import "debug/dwarf"
 
-// Here is read what of DWARF, versions 2 to 5, tells the source lines of code:
-// compile units, where functions were inlined in them, and their line tables.
-// Names in quotes are headings of the specification, version 5.
-//
-// debug/dwarf, whose names for tags and attributes are used, is not for foreign
-// bytes (its documentation, "Security"): a line table of 40 bytes makes it allocate
-// 128 GiB, which ends the process, and entries that share a string, or units that
-// share abbreviations, take it the product of their sizes.
+// Names in quotes are headings of the DWARF specification, version 5.
 
-// debugSections are what debug information lies in.
-type debugSections struct {
+// sections are what debug information lies in.
+type sections struct {
 	abbrev, addr, info, line, lineStr, ranges, rnglists, str, strOffsets []byte
 
 	abbreviations map[uint64]map[uint64]abbreviation // by their place, then by code
@@ -22,8 +15,8 @@ type debugSections struct {
 	work int
 }
 
-func newDebugSections(debug map[string][]byte) *debugSections {
-	d := &debugSections{
+func newSections(debug map[string][]byte) *sections {
+	d := &sections{
 		abbrev:     debug[".debug_abbrev"],
 		addr:       debug[".debug_addr"],
 		info:       debug[".debug_info"],
@@ -44,7 +37,7 @@ func newDebugSections(debug map[string][]byte) *debugSections {
 }
 
 // at returns a cursor into one of the sections.
-func (d *debugSections) at(section []byte, offset uint64) cursor {
+func (d *sections) at(section []byte, offset uint64) cursor {
 	c := cursor{b: section, work: &d.work, bad: offset > uint64(len(section))}
 	if !c.bad {
 		c.pos = int(offset)
@@ -53,7 +46,7 @@ func (d *debugSections) at(section []byte, offset uint64) cursor {
 }
 
 // keep accounts for memory, of n bytes.
-func (d *debugSections) keep(n int) { d.work -= 2 * n }
+func (d *sections) keep(n int) { d.work -= 2 * n }
 
 // abbreviation says what entries with its code consist of.
 type abbreviation struct {
@@ -96,7 +89,7 @@ var slotOf = map[dwarf.Attr]slot{
 }
 
 // abbreviationsAt reads the table at an offset; nil where it cannot.
-func (d *debugSections) abbreviationsAt(offset uint64) map[uint64]abbreviation {
+func (d *sections) abbreviationsAt(offset uint64) map[uint64]abbreviation {
 	if t, ok := d.abbreviations[offset]; ok {
 		return t
 	}
@@ -137,7 +130,7 @@ type entry struct {
 
 // unit is a part of the information that came of one compilation.
 type unit struct {
-	*debugSections
+	*sections
 	entries         cursor // what is left of it
 	version         int
 	address, offset int // bytes
@@ -183,10 +176,10 @@ func (u *unit) next(e *entry) {
 }
 
 // units calls f with every compile unit that can be read, at its first child.
-func (d *debugSections) units(f func(*unit)) {
+func (d *sections) units(f func(*unit)) {
 	for c := d.at(d.info, 0); c.more(); {
 		length, offset := c.length()
-		u := &unit{debugSections: d, entries: c, offset: offset}
+		u := &unit{sections: d, entries: c, offset: offset}
 		if c.skip(length); c.bad {
 			return
 		}

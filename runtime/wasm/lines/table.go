@@ -1,4 +1,4 @@
-package wasm
+package lines
 
 import "encoding/binary"
 
@@ -31,7 +31,7 @@ func (t *table) file(n uint64) uint64 {
 
 // table writes the line table of a unit, unless it was. It is nil where that
 // cannot be read.
-func (w *linesWriter) table(u *unit) *table {
+func (w *writer) table(u *unit) *table {
 	directory := u.text(u.root.forms[slotDirectory], u.root.values[slotDirectory])
 	key := tableKey{u.root.values[slotStatements], string(directory)}
 	t, known := w.tables[key]
@@ -43,7 +43,7 @@ func (w *linesWriter) table(u *unit) *table {
 	return t
 }
 
-func (w *linesWriter) newTable(u *unit) *table {
+func (w *writer) newTable(u *unit) *table {
 	old, ok := u.lineTable()
 	if !ok {
 		return nil
@@ -117,7 +117,7 @@ func (w *rowWriter) write(r row) {
 	}
 	lines, bytes := r.line-last.line, r.address-last.address
 	if lines < lineBase || lines >= lineBase+lineRange || r.end && lines != 0 {
-		w.program = appendI64(append(w.program, 3), lines)
+		w.program = appendSleb(append(w.program, 3), lines)
 		lines = 0
 	}
 	const far = (255 - lineOpcode) / lineRange // opcode 8 stands for this many bytes
@@ -136,4 +136,16 @@ func (w *rowWriter) write(r row) {
 		return
 	}
 	w.program = append(w.program, byte(opcode+bytes*lineRange))
+}
+
+// appendSleb appends a signed LEB128.
+func appendSleb(b []byte, v int64) []byte {
+	for {
+		c := byte(v & 0x7f)
+		v >>= 7
+		if v == 0 && c&0x40 == 0 || v == -1 && c&0x40 != 0 {
+			return append(b, c)
+		}
+		b = append(b, c|0x80)
+	}
 }

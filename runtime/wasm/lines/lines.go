@@ -1,4 +1,20 @@
-package wasm
+// Package lines lets stack traces of rewritten WebAssembly tell lines of source.
+//
+// Compilers put DWARF into custom sections of a module: which line of which file
+// each of its code is of, and where functions were inlined, by offsets in the code
+// section. When that is rewritten, they are wrong. Moved reads them, versions 2 to
+// 5, and writes what wazero's traces are made of (internal/wasmdebug), at the offsets
+// of the rewritten code: line tables, and where functions were inlined, but no names,
+// types or variables. It writes DWARF 4, which wazero reads, also where the author's
+// is of version 5, which it does not.
+//
+// debug/dwarf, whose names for tags and attributes are used, is not for foreign
+// bytes (its documentation, "Security"): a line table of 40 bytes makes it allocate
+// 128 GiB, which ends the process, and entries that share a string, or units that
+// share abbreviations, take it the product of their sizes. Here time and memory are
+// bounded by the size of what is read, and whatever is returned debug/dwarf, by which
+// wazero reads it, reads in as little.
+package lines
 
 import (
 	"debug/dwarf"
@@ -11,7 +27,7 @@ import (
 // and no reason to refuse a module.
 const (
 	// workPerByte is what may be spent on a byte of debug information, as
-	// debugSections counts it. What compilers write takes 1 to 5.
+	// sections counts it. What compilers write takes 1 to 5.
 	workPerByte = 16
 
 	// maxPath bounds the directory a unit was compiled in, in bytes; a longer one is
@@ -29,48 +45,40 @@ const (
 	maxInlined = 1 << 14
 )
 
-// move says where code went: the byte at from, counted in the contents of the code
-// section, is at to in those of the rewritten module, and the bytes after it follow
+// Move says where code went: the byte at From, counted in the contents of the code
+// section, is at To in those of the rewritten module, and the bytes after it follow
 // it there, up to the next move.
-type move struct{ from, to uint32 }
+type Move struct{ From, To uint32 }
 
-// by counts from somewhere else.
-func (m move) by(from, to int) move {
-	return move{uint32(int(m.from) + from), uint32(int(m.to) + to)}
+// Section is a custom section to be added to a module.
+type Section struct {
+	Name    string
+	Content []byte
 }
 
-// customSection is a section to be added to a module.
-type customSection struct {
-	name    string
-	content []byte
-}
-
-// moveLines returns the debug sections of rewritten code, given those of the code
-// as it was, by their names. There are none where there are no lines to tell.
+// Moved returns the debug sections of rewritten code, given those of the code as
+// it was, by their names. There are none where there are no lines to tell.
 //
-// The moves are sorted by from; of several with the same, the last counts. The
+// The moves are sorted by From; of several with the same, the last counts. The
 // last of all says where both sections end.
 //
-// What is returned is new, and holds what wazero's traces are made of
-// (internal/wasmdebug): line tables, and where functions were inlined, but no names,
-// types or variables. It is DWARF 4, which wazero reads, also where the author's is
-// of version 5, which it does not. Left out are functions that the linker removed,
-// all that cannot be read, and what is beyond the bounds. Rows stay in their
-// order, by which wazero chooses among those of one address.
+// What is returned is new. Left out are functions that the linker removed, all that
+// cannot be read, and what is beyond the bounds. Rows stay in their order, by which
+// wazero chooses among those of one address.
 //
 // However damaged the author's is, what is returned can be shown: in it, rows
 // and calls are in files that are there, without which wazero panics.
-func moveLines(debug map[string][]byte, moves []move) []customSection {
+func Moved(debug map[string][]byte, moves []Move) []Section {
 	if len(moves) == 0 {
 		return nil
 	}
-	d := newDebugSections(debug)
-	w := &linesWriter{moves: moves, tables: map[tableKey]*table{}}
+	d := newSections(debug)
+	w := &writer{moves: moves, tables: map[tableKey]*table{}}
 	d.units(w.unit)
 	if d.work < 0 || len(w.info) == 0 {
 		return nil
 	}
-	return []customSection{
+	return []Section{
 		{".debug_abbrev", slices.Clone(newAbbreviations)},
 		{".debug_info", w.info},
 		{".debug_line", w.line},
@@ -78,9 +86,9 @@ func moveLines(debug map[string][]byte, moves []move) []customSection {
 	}
 }
 
-// linesWriter collects the new sections.
-type linesWriter struct {
-	moves              []move
+// writer collects the new sections.
+type writer struct {
+	moves              []Move
 	near               int // the move that was needed last
 	info, line, ranges []byte
 	tables             map[tableKey]*table // nil: it could not be read
@@ -98,22 +106,22 @@ type tableKey struct {
 
 // moveTo returns where an address went. It is false for what is not in the code:
 // linkers give functions that they removed the address 0, or one of the last.
-func (w *linesWriter) moveTo(address uint64) (uint32, bool) {
+func (w *writer) moveTo(address uint64) (uint32, bool) {
 	m := w.moves
-	if address == 0 || address < uint64(m[0].from) || address > uint64(m[len(m)-1].from) {
+	if address == 0 || address < uint64(m[0].From) || address > uint64(m[len(m)-1].From) {
 		return 0, false
 	}
 	within := func(i int) bool {
-		return uint64(m[i].from) <= address && (i+1 == len(m) || address < uint64(m[i+1].from))
+		return uint64(m[i].From) <= address && (i+1 == len(m) || address < uint64(m[i+1].From))
 	}
 	if !within(w.near) {
 		if w.near++; w.near == len(m) || !within(w.near) {
-			w.near = sort.Search(len(m), func(i int) bool { return uint64(m[i].from) > address }) - 1
+			w.near = sort.Search(len(m), func(i int) bool { return uint64(m[i].From) > address }) - 1
 		}
 	}
-	to := m[w.near].to + (uint32(address) - m[w.near].from)
+	to := m[w.near].To + (uint32(address) - m[w.near].From)
 	if w.near+1 < len(m) {
-		to = min(to, m[w.near+1].to) // what was replaced may have become shorter
+		to = min(to, m[w.near+1].To) // what was replaced may have become shorter
 	}
 	return to, true
 }
@@ -145,7 +153,7 @@ var newAbbreviations = func() []byte {
 
 // unit writes a compile unit with the functions inlined in it, if it has code and
 // lines.
-func (w *linesWriter) unit(u *unit) {
+func (w *writer) unit(u *unit) {
 	if w.moveSpans(u, &u.root); len(w.moved) == 0 || u.root.forms[slotStatements] == 0 {
 		return
 	}
@@ -189,7 +197,7 @@ func (w *linesWriter) unit(u *unit) {
 }
 
 // inlinedIn writes where a function was inlined, and tells whether it did.
-func (w *linesWriter) inlinedIn(u *unit, e *entry, t *table) bool {
+func (w *writer) inlinedIn(u *unit, e *entry, t *table) bool {
 	if w.moveSpans(u, e); len(w.moved) == 0 || w.inlined == maxInlined {
 		return false
 	}
@@ -219,7 +227,7 @@ func (w *linesWriter) inlinedIn(u *unit, e *entry, t *table) bool {
 }
 
 // moveSpans fills moved with where the code of an entry went.
-func (w *linesWriter) moveSpans(u *unit, e *entry) {
+func (w *writer) moveSpans(u *unit, e *entry) {
 	w.spans, w.moved = u.spans(w.spans[:0], e), w.moved[:0]
 	for _, s := range w.spans {
 		low, ok := w.moveTo(s.low)
@@ -231,7 +239,7 @@ func (w *linesWriter) moveSpans(u *unit, e *entry) {
 }
 
 // rangeList writes moved as a list, and returns its place.
-func (w *linesWriter) rangeList(u *unit) uint32 {
+func (w *writer) rangeList(u *unit) uint32 {
 	place := uint32(len(w.ranges))
 	for _, s := range append(w.moved, span{}) {
 		w.ranges = binary.LittleEndian.AppendUint32(w.ranges, uint32(s.low))
