@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	goruntime "runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -111,7 +112,7 @@ func New(ctx context.Context, o Options) (*Engine, error) {
 		}
 	}
 	// What guests get without asking.
-	e.options.Hosts = append(o.Hosts[:len(o.Hosts):len(o.Hosts)], Host{wasm.MeterModule, instantiateMeter})
+	e.options.Hosts = slices.Concat(o.Hosts, []Host{{wasm.MeterModule, instantiateMeter}})
 	return e, nil
 }
 

@@ -29,7 +29,7 @@ func (c *coder) branch(op Opcode, at int, j jump) {
 	if l.op == opLoop {
 		c.again(op, l, j, within)
 	} else {
-		c.pay(worthPaying)
+		c.pay()
 		l.at.join(c.now)
 		c.written = appendU32(append(c.written, byte(op)), c.number(l, within))
 	}
@@ -108,7 +108,7 @@ func (c *coder) branchTable(at int, o opening) {
 	if due > 0 {
 		c.written = c.check(c.written, due)
 	} else {
-		c.pay(worthPaying)
+		c.pay()
 	}
 	c.written = appendU32(append(c.written, byte(opBrTable)), uint32(n))
 	for _, number := range labels {

@@ -111,7 +111,8 @@ func (c *coder) assemble(start int) {
 	if c.counted {
 		out = c.giveStack(append(out, byte(opEnd)))
 	}
-	c.codes = append(out, byte(opEnd))
+	out = append(out, byte(opEnd))
+	c.codes = out
 	c.to, c.lastMove = len(c.codes), len(c.moves)
 }
 
@@ -131,7 +132,7 @@ func (c *coder) instruct() {
 	case opElse:
 		c.copy(at)
 		l := &c.labels[len(c.labels)-1]
-		c.pay(worthPaying)
+		c.pay()
 		l.at.join(c.now)
 		c.now, l.other = l.other, flow{dead: true}
 		c.copied = at
@@ -146,7 +147,7 @@ func (c *coder) instruct() {
 	case opReturn:
 		c.run(1, 1)
 		c.replace(at)
-		c.pay(worthPaying)
+		c.pay()
 		if c.counted {
 			c.written = appendU32(append(c.written, byte(opBr)), c.number(&c.labels[0], 0))
 		} else {
@@ -186,9 +187,9 @@ func (c *coder) run(unpaid, most uint64) {
 
 // pay pays for what was carried along, if it is that much. What was run before
 // the innermost loop is not paid for at each of its turns.
-func (c *coder) pay(least uint64) {
+func (c *coder) pay() {
 	paid := c.labels[len(c.labels)-1].paid
-	if owed := c.now.since(flow{unpaid: paid}); owed >= least {
+	if owed := c.now.since(flow{unpaid: paid}); owed >= worthPaying {
 		c.written = c.spend(c.written, owed)
 		c.now.unpaid = paid
 	}
@@ -248,7 +249,7 @@ func (c *coder) close(at int) {
 	if l.op != opLoop {
 		if !l.at.dead && !c.now.dead {
 			c.copy(at)
-			c.pay(worthPaying)
+			c.pay()
 			c.copied = at
 		}
 		if l.at.join(c.now); l.at.dead {

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/marketprism/prismrt/runtime/wasm/lines" //nolint:depguard // a part of this package, with a noun of its own, that imports nothing of ours
+	"github.com/marketprism/prismrt/runtime/wasm/lines"
 )
 
 // The names by which a metered module and its host find each other. A module
@@ -249,7 +249,8 @@ func (m *meter) codeSection(s section) {
 		}
 		m.out = append(m.out, m.codes[b.from:b.to]...)
 	}
-	m.moves = append(moves, move(s.end-s.start, len(m.out)-begun))
+	moves = append(moves, move(s.end-s.start, len(m.out)-begun))
+	m.moves = moves
 	m.codes = nil
 }
 

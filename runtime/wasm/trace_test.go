@@ -29,9 +29,9 @@ func metered(tb testing.TB, module []byte) []byte {
 	return out
 }
 
-// refueled is a runtime in which metered modules and commands run, that gives them
+// refuelled is a runtime in which metered modules and commands run, that gives them
 // little fuel at a time.
-func refueled(tb testing.TB, config wazero.RuntimeConfig) wazero.Runtime {
+func refuelled(tb testing.TB, config wazero.RuntimeConfig) wazero.Runtime {
 	tb.Helper()
 	ctx := context.Background()
 	r := wazero.NewRuntimeWithConfig(ctx, config)
@@ -52,7 +52,7 @@ func refueled(tb testing.TB, config wazero.RuntimeConfig) wazero.Runtime {
 func traces(tb testing.TB, config wazero.RuntimeConfig, module []byte) map[string]string {
 	tb.Helper()
 	ctx := tb.Context()
-	r := refueled(tb, config)
+	r := refuelled(tb, config)
 	c, err := r.CompileModule(ctx, module)
 	if err != nil {
 		tb.Fatal(err)
@@ -144,7 +144,7 @@ func BenchmarkTrace(b *testing.B) {
 	}{{"authors", module}, {"metered", metered(b, module)}, {"none", metered(b, without)}} {
 		b.Run("lines="+v.name, func(b *testing.B) {
 			ctx := b.Context()
-			r := refueled(b, wazero.NewRuntimeConfig())
+			r := refuelled(b, wazero.NewRuntimeConfig())
 			c, err := r.CompileModule(ctx, v.module)
 			if err != nil {
 				b.Fatal(err)

@@ -7,7 +7,9 @@ const (
 	// guarded call takes from. It begins at a number up to MaxBudget; a host may
 	// set it anew before each call, no higher.
 	BudgetGlobal = "budget"
-	MaxBudget    = 1000
+
+	// MaxBudget is the most of it.
+	MaxBudget = 1000
 
 	// CountGlobal is the exported mutable i64 in which the modules of
 	// GenerateCounting count.
@@ -225,7 +227,7 @@ func (m *module) chooseImports() {
 func (m *module) chooseFunctions() {
 	for range 1 + m.below(6) {
 		level := []int{free, 2, 1, 0}[m.weighted(4, 1, 1, 2)]
-		t := funcType{}
+		var t funcType
 		if len(m.types) > 0 && m.rarely(2) {
 			t = one(m.choices, m.types)
 		} else {

@@ -191,7 +191,7 @@ func spread(spans ...span) []operator {
 
 // The same by what is looked for.
 var (
-	computing = by(arithmetic, func(o operator) bool { return true })
+	computing = by(arithmetic, func(operator) bool { return true })
 	loading   = by(access, func(o operator) bool { return o.result != 0 })
 	storing   = by(access, func(o operator) bool { return o.result == 0 })[0]
 
