@@ -71,7 +71,10 @@ check: test lint ## what CI runs
 .PHONY: fuzz
 fuzz: ## fuzz whatever reads foreign bytes, FUZZTIME (1m) each
 	$(GO) test -run '^$$' -fuzz FuzzParse -fuzztime $(FUZZTIME) ./runtime/wasm
-	$(GO) test -run '^$$' -fuzz FuzzMeter -fuzztime $(FUZZTIME) ./runtime/wasm
+	$(GO) test -run '^$$' -fuzz FuzzMeter$$ -fuzztime $(FUZZTIME) ./runtime/wasm
+	$(GO) test -run '^$$' -fuzz FuzzMeteredRunsAsWritten -fuzztime $(FUZZTIME) ./runtime/wasm
+	$(GO) test -run '^$$' -fuzz FuzzLines -fuzztime $(FUZZTIME) ./runtime/wasm/lines
+	$(GO) test -run '^$$' -fuzz Fuzz -fuzztime $(FUZZTIME) -fuzzminimizetime 10x ./host/wasi
 	$(GO) test -run '^$$' -fuzz FuzzDecode -fuzztime $(FUZZTIME) ./runtime/config
 	$(GO) test -run '^$$' -fuzz FuzzParseManifest -fuzztime $(FUZZTIME) ./plugins
 	cd sdk/go && $(GO) test -run '^$$' -fuzz Fuzz -fuzztime $(FUZZTIME) ./examples/normalise
@@ -79,6 +82,15 @@ fuzz: ## fuzz whatever reads foreign bytes, FUZZTIME (1m) each
 .PHONY: bench
 bench: guests ## run the benchmarks that BENCHMARKS.md quotes
 	$(GO) test -run '^$$' -bench . -benchmem -count 6 ./runtime/...
+	$(MAKE) -C bench
+	$(GO) test -run '^$$' -bench Cost -benchtime 40x -timeout 1h ./bench
+
+.PHONY: holds
+holds: build ## call hostile guests, and measure what others notice of it
+	$(MAKE) -C cmd/holds/guests
+	$(GO) run ./cmd/holds limits
+	$(GO) run ./cmd/holds freeze
+	$(GO) run ./cmd/holds gc
 
 .PHONY: clean
 clean: ## remove what was built

@@ -151,20 +151,25 @@ func FuzzParse(f *testing.F) {
 
 // specification returns the modules of the WebAssembly core specification's test
 // suites, v1 and v2, which wazero's Go module carries.
-func specification(t *testing.T) []string {
-	out, err := exec.CommandContext(t.Context(), "go", "list", "-m", "-f", "{{.Dir}}", "github.com/tetratelabs/wazero").Output()
-	if err != nil {
-		t.Fatal(err)
-	}
+func specification(t testing.TB) []string {
 	var files []string
 	for _, version := range []string{"v1", "v2"} {
-		found, err := filepath.Glob(filepath.Join(strings.TrimSpace(string(out)), "internal/integration_test/spectest", version, "testdata", "*.wasm"))
+		found, err := filepath.Glob(wazeroFile(t, "internal/integration_test/spectest/"+version+"/testdata/*.wasm"))
 		if err != nil || len(found) < 1000 {
 			t.Fatalf("%d modules of %s, %v", len(found), version, err)
 		}
 		files = append(files, found...)
 	}
 	return files
+}
+
+// wazeroFile is the path of a file in wazero's own module.
+func wazeroFile(t testing.TB, name string) string {
+	out, err := exec.CommandContext(t.Context(), "go", "list", "-m", "-f", "{{.Dir}}", "github.com/tetratelabs/wazero").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return filepath.Join(strings.TrimSpace(string(out)), filepath.FromSlash(name))
 }
 
 func TestEveryModuleOfTheSpecificationThatIsValidIsRead(t *testing.T) {
