@@ -118,15 +118,15 @@ func (c *call) refuel() {
 }
 
 // Spend takes fuel for what a host function does for the guest, before it does
-// it. Where the fuel is used up, it ends the guest or lets others run, as the
-// guest's own checks do.
+// it. Where the slice is used up, by its fuel or by what host functions took of its
+// time, it ends the guest or lets others run, as the guest's own checks do.
 func (c *call) Spend(fuel int64) {
 	global := c.instance.fuel
 	if global == nil {
 		return // a host function as the start function: it runs once
 	}
 	left := int64(global.Get()) - fuel
-	if global.Set(uint64(left)); left < 0 {
+	if global.Set(uint64(left)); left < 0 || time.Since(c.since) > 2*sliceTime {
 		c.refuel()
 	}
 }

@@ -23,7 +23,7 @@ type coder struct {
 	opening   opening
 	jump      jump
 	locals    uint32
-	puts      bool // it has a local more, to put a length aside
+	puts      int // locals more, to put operands aside
 }
 
 // code rewrites a function, of which all callees are settled but the recursive.
@@ -85,9 +85,9 @@ func (c *coder) assemble(start int) {
 		groups++
 		added = append(added, 1, byte(I64)) // what was left of the stack before
 	}
-	if c.puts {
+	if c.puts > 0 {
 		groups++
-		added = append(added, 1, byte(I32)) // a length put aside
+		added = append(added, byte(c.puts), byte(I32))
 	}
 	out = append(append(appendU32(out, groups), c.b[r.pos:start]...), added...)
 	if c.counted {

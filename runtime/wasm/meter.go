@@ -69,7 +69,7 @@ func Meter(module []byte) ([]byte, error) {
 type meter struct {
 	*parser
 	imported   uint32            // functions; the one that is added gets this index
-	signature  uint32            // index of the type () -> ()
+	signature  uint32            // index of the type () -> (); the next is that of helpers
 	fuel       uint32            // index of FuelGlobal; StackGlobal is the next
 	blockTypes map[uint32]uint32 // by function type, of blocks that only give its results, where there are several
 	codes      []byte            // the functions, in the order they were settled in
@@ -168,6 +168,12 @@ func (m *meter) write(s section) {
 	case sectionImport:
 		entry := appendName(appendName(nil, MeterModule), RefuelFunction)
 		m.extended(s, 1, appendU32(append(entry, byte(ExternFunc)), m.signature)...)
+	case sectionFunction:
+		if m.helped() {
+			m.extended(s, 2, appendU32(appendU32(nil, m.signature+1), m.signature+1)...)
+		} else {
+			m.extended(s, 0)
+		}
 	case sectionTable:
 		m.tableSection()
 	case sectionGlobal:
@@ -212,8 +218,8 @@ func (m *meter) extended(s section, n uint32, entries ...byte) {
 // typeSection adds the type of RefuelFunction, and for functions with several
 // results a type for the block that is put around their code.
 func (m *meter) typeSection(s section) {
-	next := m.signature + 1
-	entries := []byte{0x60, 0, 0}
+	next := m.signature + 2
+	entries := []byte{0x60, 0, 0, 0x60, 3, byte(I32), byte(I32), byte(I32), 1, byte(I32)}
 	for _, index := range m.functions[m.imported:] {
 		t := m.types[index]
 		if _, known := m.blockTypes[index]; known || len(t.Results) < 2 {
@@ -236,7 +242,11 @@ func (m *meter) codeSection(s section) {
 	m.settle(m.code)
 	m.out = slices.Grow(m.out, len(m.codes)+6*len(m.bodies))
 	begun := len(m.out)
-	m.out = appendU32(m.out, uint32(len(m.bodies)))
+	count := len(m.bodies)
+	if m.helped() {
+		count += len(helperNames)
+	}
+	m.out = appendU32(m.out, uint32(count))
 	moves := make([]lines.Move, 0, len(m.moves)+len(m.bodies)+1)
 	for i := range m.bodies {
 		b := &m.bodies[i]
@@ -248,6 +258,9 @@ func (m *meter) codeSection(s section) {
 			}
 		}
 		m.out = append(m.out, m.codes[b.from:b.to]...)
+	}
+	if m.helped() {
+		m.out = m.helpers(m.out)
 	}
 	moves = append(moves, move(s.end-s.start, len(m.out)-begun))
 	m.moves = moves

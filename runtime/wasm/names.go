@@ -38,7 +38,11 @@ func (m *meter) nameSection() {
 	}
 	m.err = nil
 
-	subsection := appendU32(nil, uint32(len(names))+1)
+	count := len(names) + 1
+	if m.helped() {
+		count += len(helperNames)
+	}
+	subsection := appendU32(nil, uint32(count))
 	for i, name := range names {
 		if i == int(m.imported) {
 			subsection = appendName(appendU32(subsection, m.imported), RefuelFunction)
@@ -50,6 +54,11 @@ func (m *meter) nameSection() {
 	}
 	if int(m.imported) == len(names) {
 		subsection = appendName(appendU32(subsection, m.imported), RefuelFunction)
+	}
+	if m.helped() {
+		for i, name := range helperNames {
+			subsection = appendName(appendU32(subsection, m.shifted(uint32(len(names)+i))), name)
+		}
 	}
 	for len(rest) > 0 && rest[0][0] == 0 { // the module's own name comes first
 		m.out, rest = append(m.out, rest[0]...), rest[1:]
