@@ -155,19 +155,37 @@ func (c *call) described(f *task.Fault, err error) *task.Fault {
 // meterFrame is how a trace shows the host function that ends guests: not theirs.
 const meterFrame = wasm.MeterModule + "." + wasm.RefuelFunction + "()"
 
+// omittedFrames is where wazero ends a long trace.
+const omittedFrames = "... maybe followed by omitted frames"
+
 // splitTrap takes wazero's text for a trap apart (internal/wasmdebug): the
-// message, then a line for each function, innermost first, with lines of source
-// indented below where the module carries DWARF.
+// message, then a line for each function, innermost first, and below it, indented,
+// lines of source where the module carries DWARF.
 func splitTrap(err error) (message string, stack []string) {
 	message, trace, _ := strings.Cut(err.Error(), "\nwasm stack trace:\n\t")
 	message = strings.TrimPrefix(message, "wasm error: ")
 	message = strings.TrimSuffix(message, " (recovered by wazero)")
 	trace, _, _ = strings.Cut(trace, "\n\n") // a Go stack may follow: ours, not the guest's
 	for line := range strings.SplitSeq(trace, "\n\t") {
-		line = strings.TrimPrefix(line, ".")
+		if source, ok := strings.CutPrefix(line, "\t"); ok {
+			stack = append(stack, "  "+withoutOffset(source))
+			continue
+		}
+		if line != omittedFrames {
+			line = strings.TrimPrefix(line, ".") // a module without a name
+		}
 		if line != "" && line != meterFrame {
 			stack = append(stack, line)
 		}
 	}
 	return message, stack
+}
+
+// withoutOffset takes from a line of source the offset in the code, which is the
+// metered module's. Callers of what was inlined come after it, with spaces instead.
+func withoutOffset(source string) string {
+	if offset, line, found := strings.Cut(source, ": "); found && strings.HasPrefix(offset, "0x") {
+		return line
+	}
+	return strings.TrimLeft(source, " ")
 }

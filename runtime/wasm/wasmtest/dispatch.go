@@ -38,10 +38,12 @@ func (f *function) aroundDispatch(results []valueType, depth int) {
 		f.op(opI32And)
 		f.op(opLocalSet, d.next)
 	}
+	var behind []valueType // the loop, as is usual, and not within
 	if f.rarely(4) {
 		f.beginLoop(funcType{results: results})
 	} else {
-		f.begin(opLoop, funcType{results: results}, 0)
+		results, behind = nil, results
+		f.begin(opLoop, funcType{}, 0)
 	}
 	loop := len(f.labels) - 1
 	f.labels[loop].dispatch = d
@@ -66,6 +68,7 @@ func (f *function) aroundDispatch(results []valueType, depth int) {
 	}
 	f.exprs(results, depth)
 	f.end()
+	f.exprs(behind, depth)
 }
 
 // jump goes to another case of a dispatch around.
@@ -116,7 +119,7 @@ func (f *function) jumpTo(loop, depth int) {
 		f.begin(opIf, funcType{}, 0)
 		local := d.next
 		if other, ok := f.local(i32); ok && f.rarely(3) { // what looks like a jump
-			local = other
+			local, value = other, f.below(len(d.table)+2)-1
 		}
 		set(local)
 		f.op(opBr, f.to(loop))

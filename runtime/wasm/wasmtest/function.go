@@ -236,7 +236,7 @@ func (f *function) begin(op opcode, t funcType, counter uint32) {
 	}
 	f.labels = append(f.labels, l)
 	f.op(op)
-	if len(t.params) == 0 && len(t.results) < 2 && !f.rarely(6) {
+	if len(t.params) == 0 && len(t.results) < 2 && !f.rarely(20) {
 		result := byte(0x40)
 		if len(t.results) == 1 {
 			result = byte(t.results[0])
