@@ -5,8 +5,8 @@ package wasm
 // cycles of calls take it for themselves and for what they call without taking
 // any, and give it back when they return.
 //
-// The estimate is good to a factor of three: recursions in C and Go that fill the
-// 84 MB at which wazero v1.12.0 gives up on amd64 had taken 0.5 to 2.6 times that.
+// The estimate is rough: recursions in C and Go that fill the
+// 84 MB at which wazero v1.12.0 gives up on amd64 had taken 0.6 to 4.3 times that.
 const (
 	// stackOfFrame is what a frame takes without its locals.
 	stackOfFrame = 32
