@@ -19,7 +19,7 @@ func (c *coder) branch(op Opcode, at int, j jump) {
 	l := c.label(c.index)
 	within := 0
 	before := c.now
-	if op == opBrIf && !l.carries {
+	if op == opBrIf && l.op == opLoop && !l.carries {
 		c.written = append(c.written, byte(opIf), emptyType)
 		op, within = opBr, 1
 	}

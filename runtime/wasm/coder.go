@@ -7,7 +7,7 @@ package wasm
 //   - To begin a loop again, its fuel must suffice. If not, control leaves the
 //     loop, refuels, and enters it again: the loop itself has no call, and its
 //     variables stay in registers.
-//   - "br_if" becomes "if, br, end" where it takes no values along.
+//   - A "br_if" that begins a loop again becomes "if, br, end".
 //   - A jump ahead in a loop that begins with a dispatch goes to its block at once.
 type coder struct {
 	*meter

@@ -14,7 +14,7 @@ type flow struct {
 
 const (
 	// worthPaying is how many instructions are carried along at most.
-	worthPaying = 32
+	worthPaying = 48
 
 	// maxUnchecked is the most a function without a check at its entry may run
 	// outside its loops. It bounds what a tree of calls without a loop or a cycle

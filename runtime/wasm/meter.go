@@ -18,7 +18,7 @@ const (
 	RefuelFunction = "refuel"
 
 	// MeterVersion changes whenever the same module is metered differently.
-	MeterVersion = "2"
+	MeterVersion = "3"
 
 	// FuelGlobal is the exported mutable i64 of instructions that may still be run.
 	FuelGlobal = "prismrt.fuel"
