@@ -119,26 +119,24 @@ func (c *coder) split(op Opcode, n uint32) {
 	c.written = get(out, to, other, n)
 }
 
-// helpers are the types and names of the functions that are added to modules with
-// a memory, behind all others: (to, value or from, length) -> bytes that are done.
-var helperNames = []string{"memory.fill", "memory.copy"}
-
-// helpers appends their code.
-func (m *meter) helpers(out []byte) []byte {
-	fill := func(op []byte) []byte {
-		out := []byte{1, 2, byte(I32)} // bytes done, and where the next piece lies
+// helper is a function that does all but the last piece of a memory.fill or
+// memory.copy: (to, value or from, length) -> bytes that are done.
+func helper(op []byte) func(*meter, []byte) []byte {
+	copies := len(op) == len(memoryCopy)
+	return func(m *meter, out []byte) []byte {
+		out = append(out, 1, 2, byte(I32)) // bytes done, and where the next piece lies
 		within := func(out []byte, local byte) []byte {
 			out = append(out, localGet, local, i64ExtendU, localGet, 2, i64ExtendU, i64Add, memorySize, 0, i64ExtendU)
 			out = append(out, i64Const, 16, i64Shl, i64GtU, byte(opIf), emptyType)
 			return append(out, i32Const, 0, byte(opReturn), byte(opEnd))
 		}
 		out = within(out, 0)
-		if len(op) == len(memoryCopy) {
+		if copies {
 			out = within(out, 1)
 		}
 		out = m.check(append(out, byte(opLoop), emptyType), maxPiece>>3)
 		piece := func(out []byte) []byte { return appendI64(append(out, i32Const), maxPiece) }
-		if len(op) == len(memoryCopy) {
+		if copies {
 			out = append(piece(append(out, localGet, 3, localGet, 2, localGet, 3, i32Sub)), i32Sub)
 			out = append(out, localGet, 0, localGet, 1, i32LeU, selectOp, localSet, 4)
 			out = append(out, localGet, 0, localGet, 4, i32Add, localGet, 1, localGet, 4, i32Add)
@@ -150,12 +148,4 @@ func (m *meter) helpers(out []byte) []byte {
 		out = append(piece(append(out, localGet, 2, localGet, 3, i32Sub)), i32GtU, byte(opBrIf), 0, byte(opEnd))
 		return append(out, localGet, 3, byte(opEnd))
 	}
-	for _, op := range [][]byte{memoryFill, memoryCopy} {
-		code := fill(op)
-		out = append(appendU32(out, uint32(len(code))), code...)
-	}
-	return out
 }
-
-// helped tells whether the module gets them.
-func (m *meter) helped() bool { return m.module.Memory != nil && m.module.Functions > 0 }

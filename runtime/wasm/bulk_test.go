@@ -24,7 +24,7 @@ func TestLargePiecesOfMemoryAreFilledAndCopiedAsWritten(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := newWorld(t, []byte("\x00asm\x01\x00\x00\x00"), true)
+	w := newWorld(t, []byte("\x00asm\x01\x00\x00\x00"), "metered")
 	config := wazero.NewModuleConfig().WithName("")
 	a, err := w.runtime.InstantiateWithConfig(t.Context(), m, config)
 	if err != nil {

@@ -94,6 +94,12 @@ func (p *parser) body(function int) {
 			if p.graph != nil {
 				p.bodies[function].indirect = true
 			}
+		case opMemoryInit:
+			p.segmented = true
+		case opDataDrop:
+			p.segmented, p.spoils = true, true
+		default:
+			p.spoils = p.spoils || spoils(op)
 		}
 		if len(p.open) > MaxNesting {
 			p.fail("blocks nested deeper than the limit of %d", MaxNesting)

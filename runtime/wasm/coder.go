@@ -170,6 +170,11 @@ func (c *coder) instruct() {
 		c.written = appendU32(append(c.written, byte(op)), c.shifted(c.index))
 	default:
 		c.run(1, 1)
+		if c.marksSpoilt() && spoils(op) {
+			c.copy(at)
+			c.written = append(c.written, i32Const, 1, globalSet)
+			c.written = appendU32(c.written, c.fuel+2)
+		}
 		if shift := lengthShift(op); shift >= 0 {
 			c.bulk(op, shift, at, jump)
 		}

@@ -25,10 +25,13 @@ const (
 	opMemoryGrow   Opcode = 0x40
 	opI32Const     Opcode = 0x41
 	opRefFunc      Opcode = 0xd2
+	opTableSet     Opcode = 0x26
 	opMemoryInit   Opcode = prefixMisc<<16 | 8
+	opDataDrop     Opcode = prefixMisc<<16 | 9
 	opMemoryCopy   Opcode = prefixMisc<<16 | 10
 	opMemoryFill   Opcode = prefixMisc<<16 | 11
 	opTableInit    Opcode = prefixMisc<<16 | 12
+	opElemDrop     Opcode = prefixMisc<<16 | 13
 	opTableCopy    Opcode = prefixMisc<<16 | 14
 	opTableGrow    Opcode = prefixMisc<<16 | 15
 	opTableFill    Opcode = prefixMisc<<16 | 17

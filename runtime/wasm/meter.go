@@ -21,11 +21,14 @@ const (
 	MeterVersion = "3"
 
 	// FuelGlobal is the exported mutable i64 of instructions that may still be run.
-	FuelGlobal = "prismrt.fuel"
+	FuelGlobal = reservedPrefix + "fuel"
 
 	// StackGlobal is the exported mutable i64 of bytes of stack that may still be
 	// taken. Where a host goes on with it below zero, so does the guest.
-	StackGlobal = "prismrt.stack"
+	StackGlobal = reservedPrefix + "stack"
+
+	// reservedPrefix begins the names of exports that are added.
+	reservedPrefix = MeterModule + "."
 )
 
 // Meter rewrites a module so that it counts the instructions it runs and the
@@ -45,24 +48,48 @@ const (
 // names and numbers in stack traces stay the author's, and so do lines of source; of
 // DWARF what traces are made of is kept.
 func Meter(module []byte) ([]byte, error) {
+	m, err := newMeter(module)
+	if err != nil {
+		return nil, err
+	}
+	return m.rewrite()
+}
+
+func newMeter(module []byte) (*meter, error) {
 	p, err := parse(module, &graph{})
 	if err != nil {
 		return nil, err
 	}
-	for _, name := range []string{FuelGlobal, StackGlobal} {
-		if _, taken := p.module.Export(name); taken || p.module.ImportsFrom(MeterModule) {
-			return nil, &Error{Message: fmt.Sprintf("the export %q and the import module %q are reserved; name them otherwise", name, MeterModule)}
+	if p.module.ImportsFrom(MeterModule) {
+		return nil, &Error{Message: fmt.Sprintf("the import module %q is reserved; name it otherwise", MeterModule)}
+	}
+	for _, e := range p.module.Exports {
+		if strings.HasPrefix(e.Name, reservedPrefix) {
+			return nil, &Error{Message: fmt.Sprintf("the export %q is reserved, as all that begin with %q; name it otherwise", e.Name, reservedPrefix)}
 		}
 	}
 	m := &meter{
 		parser: p, imported: uint32(len(p.functions) - p.module.Functions), signature: uint32(len(p.types)), fuel: uint32(p.globals),
 		landings: make([]flow, 1), blockTypes: make(map[uint32]uint32),
 	}
-	out := m.rewrite()
-	if p.err != nil {
-		return nil, p.err
+	if p.module.Memory != nil && p.module.Functions > 0 {
+		m.append("memory.fill", m.signature+1, helper(memoryFill))
+		m.append("memory.copy", m.signature+1, helper(memoryCopy))
 	}
-	return out, nil
+	return m, nil
+}
+
+// appended is a function that is added behind the author's.
+type appended struct {
+	name string
+	kind uint32
+	code func(m *meter, out []byte) []byte // its locals and instructions
+}
+
+// append adds a function and returns its new index.
+func (m *meter) append(name string, kind uint32, code func(*meter, []byte) []byte) uint32 {
+	m.appended = append(m.appended, appended{name, kind, code})
+	return m.shifted(uint32(len(m.functions) + len(m.appended) - 1))
 }
 
 // meter is one rewriting. Its parser is used to read on.
@@ -70,7 +97,12 @@ type meter struct {
 	*parser
 	imported   uint32            // functions; the one that is added gets this index
 	signature  uint32            // index of the type () -> (); the next is that of helpers
-	fuel       uint32            // index of FuelGlobal; StackGlobal is the next
+	fuel       uint32            // index of FuelGlobal; StackGlobal is the next, and then SpoiltGlobal
+	appended   []appended        // functions
+	carried    *Rewritten        // what is to become of the state; nil: it stays where it is
+	mutable    []uint32          // globals that are carried, in the order of their exports
+	runs       uint32            // index of RunFunction
+	whole      bool              // nothing of it is carried
 	blockTypes map[uint32]uint32 // by function type, of blocks that only give its results, where there are several
 	codes      []byte            // the functions, in the order they were settled in
 	moves      []lines.Move      // and where code went in them
@@ -93,7 +125,7 @@ func (m *meter) at(s section) {
 var added = []byte{sectionType, sectionImport, sectionGlobal, sectionExport}
 
 // rewrite writes the sections in their order, with those that are added.
-func (m *meter) rewrite() []byte {
+func (m *meter) rewrite() ([]byte, error) {
 	m.out = make([]byte, 0, len(m.b)+len(m.b)/8+256)
 	m.out = append(m.out, m.b[:8]...)
 	m.debugSections()
@@ -136,7 +168,10 @@ func (m *meter) rewrite() []byte {
 			m.finish(begun)
 		}
 	}
-	return m.out
+	if m.err != nil {
+		return nil, m.err
+	}
+	return m.out, nil
 }
 
 // debugPrefix is how the names of DWARF's sections begin.
@@ -161,6 +196,9 @@ func (m *meter) debugSections() {
 // write writes one section, empty where it is only added.
 func (m *meter) write(s section) {
 	m.at(s)
+	if m.carried != nil && m.takes(s.id) {
+		return
+	}
 	begun := m.begin(s.id)
 	switch s.id {
 	case sectionType:
@@ -169,11 +207,11 @@ func (m *meter) write(s section) {
 		entry := appendName(appendName(nil, MeterModule), RefuelFunction)
 		m.extended(s, 1, appendU32(append(entry, byte(ExternFunc)), m.signature)...)
 	case sectionFunction:
-		if m.helped() {
-			m.extended(s, 2, appendU32(appendU32(nil, m.signature+1), m.signature+1)...)
-		} else {
-			m.extended(s, 0)
+		var kinds []byte
+		for _, f := range m.appended {
+			kinds = appendU32(kinds, f.kind)
 		}
+		m.extended(s, uint32(len(m.appended)), kinds...)
 	case sectionTable:
 		m.tableSection()
 	case sectionGlobal:
@@ -186,6 +224,10 @@ func (m *meter) write(s section) {
 		m.elementSection()
 	case sectionCode:
 		m.codeSection(s)
+	case sectionMemory:
+		m.memorySection(s)
+	case sectionData:
+		m.dataSection(s)
 	default:
 		m.out = append(m.out, m.b[s.start:s.end]...)
 	}
@@ -242,11 +284,7 @@ func (m *meter) codeSection(s section) {
 	m.settle(m.code)
 	m.out = slices.Grow(m.out, len(m.codes)+6*len(m.bodies))
 	begun := len(m.out)
-	count := len(m.bodies)
-	if m.helped() {
-		count += len(helperNames)
-	}
-	m.out = appendU32(m.out, uint32(count))
+	m.out = appendU32(m.out, uint32(len(m.bodies)+len(m.appended)))
 	moves := make([]lines.Move, 0, len(m.moves)+len(m.bodies)+1)
 	for i := range m.bodies {
 		b := &m.bodies[i]
@@ -259,8 +297,9 @@ func (m *meter) codeSection(s section) {
 		}
 		m.out = append(m.out, m.codes[b.from:b.to]...)
 	}
-	if m.helped() {
-		m.out = m.helpers(m.out)
+	for _, f := range m.appended {
+		code := f.code(m, nil)
+		m.out = append(appendU32(m.out, uint32(len(code))), code...)
 	}
 	moves = append(moves, move(s.end-s.start, len(m.out)-begun))
 	m.moves = moves
@@ -292,7 +331,7 @@ func (m *meter) tableSection() {
 
 func (m *meter) globalSection(s section) {
 	n := m.entries(s)
-	m.out = appendU32(m.out, n+2)
+	m.out = appendU32(m.out, n+uint32(len(m.ownGlobals())))
 	for range n {
 		if m.err != nil {
 			return
@@ -300,14 +339,30 @@ func (m *meter) globalSection(s section) {
 		m.copied(2) // type and mutability
 		m.expression()
 	}
-	for range 2 {
-		m.out = append(m.out, byte(I64), 1, i64Const, 0, byte(opEnd)) // mutable
+	for _, g := range m.ownGlobals() {
+		m.out = append(m.out, byte(g.kind), 1, g.zero, 0, byte(opEnd)) // mutable
 	}
+}
+
+// ownGlobal is a global that is added.
+type ownGlobal struct {
+	name string
+	kind ValueType
+	zero byte // the instruction that gives a constant of its type
+}
+
+func (m *meter) ownGlobals() []ownGlobal {
+	own := []ownGlobal{{FuelGlobal, I64, i64Const}, {StackGlobal, I64, i64Const}, {SpoiltGlobal, I32, i32Const}}
+	if m.marksSpoilt() {
+		return own
+	}
+	return own[:2]
 }
 
 func (m *meter) exportSection(s section) {
 	n := m.entries(s)
-	m.out = appendU32(m.out, n+2)
+	own := m.exports()
+	m.out = appendU32(m.out, n+uint32(len(own)))
 	for range n {
 		if m.err != nil {
 			return
@@ -322,10 +377,28 @@ func (m *meter) exportSection(s section) {
 		}
 		m.out = appendU32(m.out, index)
 	}
-	for i, name := range []string{FuelGlobal, StackGlobal} {
-		m.out = append(appendName(m.out, name), byte(ExternGlobal))
-		m.out = appendU32(m.out, m.fuel+uint32(i))
+	for _, e := range own {
+		m.out = append(appendName(m.out, e.name), byte(e.kind))
+		m.out = appendU32(m.out, e.index)
 	}
+}
+
+// ownExport is an export that is added.
+type ownExport struct {
+	name  string
+	kind  ExternKind
+	index uint32
+}
+
+func (m *meter) exports() []ownExport {
+	var own []ownExport
+	for i, g := range m.ownGlobals() {
+		own = append(own, ownExport{g.name, ExternGlobal, m.fuel + uint32(i)})
+	}
+	if m.carried != nil {
+		own = append(own, m.carriedExports()...)
+	}
+	return own
 }
 
 // elementSection shifts the functions in segments ("Element Section").

@@ -38,11 +38,7 @@ func (m *meter) nameSection() {
 	}
 	m.err = nil
 
-	count := len(names) + 1
-	if m.helped() {
-		count += len(helperNames)
-	}
-	subsection := appendU32(nil, uint32(count))
+	subsection := appendU32(nil, uint32(len(names)+1+len(m.appended)))
 	for i, name := range names {
 		if i == int(m.imported) {
 			subsection = appendName(appendU32(subsection, m.imported), RefuelFunction)
@@ -55,10 +51,8 @@ func (m *meter) nameSection() {
 	if int(m.imported) == len(names) {
 		subsection = appendName(appendU32(subsection, m.imported), RefuelFunction)
 	}
-	if m.helped() {
-		for i, name := range helperNames {
-			subsection = appendName(appendU32(subsection, m.shifted(uint32(len(names)+i))), name)
-		}
+	for i, f := range m.appended {
+		subsection = appendName(appendU32(subsection, m.shifted(uint32(len(names)+i))), f.name)
 	}
 	for len(rest) > 0 && rest[0][0] == 0 { // the module's own name comes first
 		m.out, rest = append(m.out, rest[0]...), rest[1:]

@@ -115,6 +115,8 @@ type parser struct {
 	open      []Opcode // the blocks around the instruction that is read
 	function  int      // whose body is being read, -1: none
 	coded     bool     // the code section was there
+	segmented bool     // code uses data segments
+	spoils    bool     // code changes state that is neither memory nor a global
 }
 
 func (p *parser) nextSection() {

@@ -1,0 +1,240 @@
+package wasm
+
+import (
+	"fmt"
+	"strconv"
+)
+
+// The exports of a rewritten module by which its host carries state from one
+// instance to another.
+const (
+	// StartFunction is the author's start function, of type () -> (). The host calls
+	// it where the data is in place.
+	StartFunction = reservedPrefix + "start"
+
+	// RunFunction, of a command, calls RefuelFunction and then _start. A host that
+	// has interrupted a run before goes on with it by calling RunFunction again and
+	// restoring its stack within RefuelFunction.
+	RunFunction = reservedPrefix + "run"
+
+	// SpoiltGlobal is a mutable i32 that is not zero once the instance has changed a
+	// table or dropped a segment.
+	SpoiltGlobal = reservedPrefix + "spoilt"
+
+	// globalPrefix begins the names of the author's mutable globals; the index follows.
+	globalPrefix = reservedPrefix + "global."
+)
+
+// Rewritten is a metered module whose state its host can carry: take it from one
+// instance and begin another with it.
+type Rewritten struct {
+	// Module is metered, and comes without what would set up an instance's state
+	// where there is a state to begin with: data and start function are left to the
+	// host. Its memory has no maximum, so that it is the allocator that refuses.
+	Module []byte
+
+	Memory  *Memory  // as the author has it; nil without one
+	Data    []Data   // what the memory begins with, to be written in this order
+	Start   bool     // there is a StartFunction
+	Command bool     // there is a RunFunction
+	Globals []string // exports of all mutable globals but those of the meter
+	Spoils  bool     // there is a SpoiltGlobal: code can change what cannot be carried
+
+	// Fixed says why the state cannot be carried, as what a module is or has, so that
+	// each instance must be set up for itself. Empty: it can.
+	Fixed string
+}
+
+// Data is a piece of memory as the module has it ("Data Section"). It may lie
+// outside of the memory: then setting up the instance traps.
+type Data struct {
+	Offset uint32
+	Bytes  []byte // of the module
+}
+
+// Rewrite does what Meter does, and makes a module's state one that its host can
+// carry. The module must be one that Parse reads; errors are of type *Error.
+func Rewrite(module []byte) (*Rewritten, error) {
+	m, err := newMeter(module)
+	if err != nil {
+		return nil, err
+	}
+	r := &Rewritten{Memory: m.module.Memory, Start: m.module.HasStart, Spoils: m.spoils}
+	m.carried = r
+	if i, exported := m.export("_start"); exported && m.types[m.functions[i]].Equal(FuncType{}) {
+		r.Command = true
+		m.runs = m.append(RunFunction, m.signature, func(m *meter, out []byte) []byte {
+			out = appendU32(append(out, 0, byte(opCall)), m.imported) // no locals
+			out = appendU32(append(out, byte(opCall)), m.shifted(i))
+			return append(out, byte(opEnd))
+		})
+	}
+	if err := m.survey(); err != nil {
+		return nil, err
+	}
+	r.Module, err = m.rewrite()
+	return r, err
+}
+
+// spoils tells whether an instruction changes state that is neither memory nor a
+// global.
+func spoils(op Opcode) bool {
+	switch op {
+	case opTableSet, opTableInit, opTableCopy, opTableGrow, opTableFill, opElemDrop, opDataDrop:
+		return true
+	}
+	return false
+}
+
+func (m *meter) marksSpoilt() bool { return m.carried != nil && m.spoils }
+
+// export finds an exported function.
+func (m *meter) export(name string) (function uint32, exported bool) {
+	for i, e := range m.module.Exports {
+		if e.Kind == ExternFunc && e.Name == name {
+			return m.exported[i], true
+		}
+	}
+	return 0, false
+}
+
+// survey reads what there is of state. Where a module is linked with others, or
+// its data lies at a place that only an instance knows, nothing of it is moved.
+func (m *meter) survey() error {
+	for _, i := range m.module.Imports {
+		m.whole = m.whole || i.Kind != ExternFunc
+	}
+	for _, s := range m.sections {
+		switch m.at(s); s.id {
+		case sectionGlobal:
+			n := m.count()
+			for i := range n {
+				kind, mutable := ValueType(m.byte()), m.byte() == 1
+				if m.expression(); m.err != nil {
+					return m.err
+				}
+				if mutable {
+					m.carries(uint32(m.globals-n+i), kind)
+				}
+			}
+		case sectionData:
+			for range m.count() {
+				d, active := m.segment()
+				if m.err != nil {
+					return m.err
+				}
+				if active {
+					m.carried.Data = append(m.carried.Data, d)
+				}
+			}
+		}
+	}
+	m.out = nil // where expressions were copied to
+	if m.whole {
+		m.carried.Data, m.carried.Start, m.carried.Fixed = nil, false, "it is linked with others"
+	}
+	return nil
+}
+
+// carries notes a mutable global of the author's.
+func (m *meter) carries(index uint32, kind ValueType) {
+	switch kind {
+	case I32, I64, F32, F64:
+		m.carried.Globals = append(m.carried.Globals, globalPrefix+strconv.Itoa(int(index)))
+		m.mutable = append(m.mutable, index)
+	default:
+		m.carried.Fixed = fmt.Sprintf("it has a mutable global of type %s", kind)
+	}
+}
+
+// segment reads one of the data section. Passive ones are no part of the memory.
+func (m *meter) segment() (d Data, active bool) {
+	flags := m.u32()
+	if flags == 2 {
+		m.u32() // the only memory
+	}
+	if active = flags != 1; active {
+		op := m.instruction()
+		d.Offset = uint32(m.constant)
+		if op != opI32Const || m.instruction() != opEnd {
+			m.whole = true
+			for m.err == nil && op != opEnd {
+				op = m.instruction()
+			}
+		}
+	}
+	d.Bytes = m.bytes(m.u32())
+	return d, active
+}
+
+// takes tells whether a section is the host's to act on, and no longer written.
+func (m *meter) takes(id byte) bool {
+	if m.whole {
+		return false
+	}
+	switch id {
+	case sectionStart:
+		return true
+	case sectionData, sectionDataCount:
+		return !m.segmented
+	}
+	return false
+}
+
+// memorySection drops the maximum.
+func (m *meter) memorySection(s section) {
+	if m.carried == nil || m.whole || m.entries(s) == 0 {
+		m.out = append(m.out, m.b[s.start:s.end]...)
+		return
+	}
+	least, _ := m.limits(maxPages)
+	m.out = appendU32(append(m.out, 1, 0), uint32(least))
+}
+
+// dataSection empties the segments that the host writes. They keep their places,
+// since code names those of others by number.
+func (m *meter) dataSection(s section) {
+	if m.carried == nil || m.whole {
+		m.out = append(m.out, m.b[s.start:s.end]...)
+		return
+	}
+	n := m.count()
+	m.out = appendU32(m.out, uint32(n))
+	for range n {
+		start := m.pos
+		_, active := m.segment()
+		if m.err != nil {
+			return
+		}
+		if active {
+			m.out = append(m.out, 1, 0) // passive, and empty: as if it had been dropped
+		} else {
+			m.out = append(m.out, m.b[start:m.pos]...)
+		}
+	}
+}
+
+// carriedExports are what the host carries the state by.
+func (m *meter) carriedExports() []ownExport {
+	var own []ownExport
+	for i, index := range m.mutable {
+		own = append(own, ownExport{m.carried.Globals[i], ExternGlobal, index})
+	}
+	if m.carried.Start {
+		own = append(own, ownExport{StartFunction, ExternFunc, m.addressed(m.startFunction())})
+	}
+	if m.carried.Command {
+		own = append(own, ownExport{RunFunction, ExternFunc, m.runs})
+	}
+	return own
+}
+
+// startFunction reads the start section.
+func (m *meter) startFunction() uint32 {
+	for _, s := range m.sections {
+		if s.id == sectionStart {
+			return (&reader{b: m.b, pos: s.start, end: s.end}).u32()
+		}
+	}
+	return 0
+}
