@@ -12,6 +12,7 @@ import (
 	"github.com/tetratelabs/wazero/imports/wasi_snapshot_preview1" //nolint:depguard // as above
 
 	"github.com/marketprism/prismrt/host/prism"
+	"github.com/marketprism/prismrt/runtime/task"
 )
 
 // plain runs guests as wazero does by itself: nothing counts what they do, and
@@ -85,6 +86,20 @@ func (*plainCall) Log(slog.Level, string) {}
 
 // Config finds nothing.
 func (*plainCall) Config(string) (string, bool) { return "", false }
+
+// Value is the call itself for its key.
+func (c *plainCall) Value(key any) any {
+	if _, ok := key.(task.CallKey); ok {
+		return c
+	}
+	return c.Context.Value(key)
+}
+
+// Awaiting says that there are no checkpoints.
+func (*plainCall) Awaiting() bool { return false }
+
+// Await is not called.
+func (*plainCall) Await(func(context.Context) uint64) {}
 
 // Spend takes nothing: plain wazero does not count.
 func (*plainCall) Spend(int64) {}

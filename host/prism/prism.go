@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/tetratelabs/wazero"
@@ -22,14 +23,20 @@ import (
 // Module is the name guests import the functions from.
 const Module = "prism"
 
-// Call is the invocation a guest acts in. The context that reaches the
-// functions must be one.
+// Call is the invocation a guest acts in. The context that reaches the functions
+// must have one under task.CallKey.
 type Call interface {
 	Input() []byte
 	Write(p []byte) (int, error)
 	Fail(message string)
 	Log(level slog.Level, message string)
 	Config(key string) (value string, set bool)
+
+	// Awaiting reports whether Await is wanted, and Await is called when the guest is
+	// about to look at its input (host/wasi, Guest): a command may do so by these
+	// functions, too.
+	Awaiting() bool
+	Await(again func(context.Context) uint64)
 
 	// Spend pays for work done for the guest. Where its time or fuel is over, the
 	// guest ends there.
@@ -75,7 +82,7 @@ func Instantiate(ctx context.Context, r wazero.Runtime) error {
 		{"config_get", configGet, []api.ValueType{i32, i32, i32, i32}, []api.ValueType{i32}},
 	} {
 		b.NewFunctionBuilder().WithGoModuleFunction(api.GoModuleFunc(func(ctx context.Context, m api.Module, stack []uint64) {
-			c := ctx.(Call)
+			c := callOf(ctx)
 			c.Spend(callPrice)
 			f.call(c, memory{m.Memory(), f.name}, stack)
 		}), f.params, f.results).Export(f.name)
@@ -84,13 +91,32 @@ func Instantiate(ctx context.Context, r wazero.Runtime) error {
 	return err
 }
 
+// await stops a guest that waits for its input before f looks at it.
+func await(c Call, f func(Call, memory, []uint64), mem memory, stack []uint64) {
+	if !c.Awaiting() {
+		return
+	}
+	params := slices.Clone(stack) // which wazero uses for other calls, too
+	c.Await(func(ctx context.Context) uint64 {
+		c := callOf(ctx)
+		c.Spend(callPrice)
+		stack := slices.Clone(params)
+		f(c, mem, stack)
+		return stack[0]
+	})
+}
+
+func callOf(ctx context.Context) Call { return ctx.Value(task.CallKey{}).(Call) }
+
 // input_len() -> length
-func inputLen(c Call, _ memory, stack []uint64) {
+func inputLen(c Call, mem memory, stack []uint64) {
+	await(c, inputLen, mem, stack)
 	stack[0] = uint64(len(c.Input()))
 }
 
 // input_read(ptr, offset, length) -> bytes copied, 0 at the end
 func inputRead(c Call, mem memory, stack []uint64) {
+	await(c, inputRead, mem, stack)
 	ptr, off, length := uint32(stack[0]), uint64(uint32(stack[1])), uint64(uint32(stack[2]))
 	in := c.Input()
 	from := min(off, uint64(len(in)))

@@ -1,7 +1,5 @@
 package wasi
 
-import "time"
-
 // The clocks there are, by their numbers. Of the processor time that preview 1
 // has as well, wazero's WASI too says EINVAL.
 const (
@@ -15,15 +13,12 @@ const (
 	resolutionMonotonic = 1
 )
 
-// began is when monotonic time was 0.
-var began = time.Now()
-
 // instant is one moment on both clocks, in nanoseconds.
 type instant struct{ realtime, monotonic uint64 }
 
-func now() instant {
-	t := time.Now()
-	return instant{uint64(t.UnixNano()), uint64(t.Sub(began))}
+func now(g Guest) instant {
+	realtime, monotonic := g.Now()
+	return instant{realtime, monotonic}
 }
 
 // clock returns what the clock with a number says, false where there is none.
@@ -47,8 +42,8 @@ func clockResGet(_ Guest, mem memory, stack []uint64) errno {
 }
 
 // clock_time_get(clock, precision, time)
-func clockTimeGet(_ Guest, mem memory, stack []uint64) errno {
-	t, ok := now().clock(uint32(stack[0]))
+func clockTimeGet(g Guest, mem memory, stack []uint64) errno {
+	t, ok := now(g).clock(uint32(stack[0]))
 	if !ok {
 		return errnoInval
 	}

@@ -2,6 +2,7 @@ package wasi_test
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/binary"
 	"errors"
 	"slices"
@@ -13,6 +14,7 @@ import (
 	"github.com/tetratelabs/wazero/imports/wasi_snapshot_preview1"
 
 	"github.com/marketprism/prismrt/host/wasi"
+	"github.com/marketprism/prismrt/runtime/task"
 )
 
 // race says that the race detector is on, under which compiling is slow.
@@ -35,11 +37,26 @@ type guest struct {
 	slept         []time.Duration
 	descriptors   wasi.Descriptors
 
+	realtime, monotonic uint64 // what the clocks say; without, the time
+
+	await func(again func(context.Context) uint64) // nil: it is not awaiting
+
 	limit int64 // fuel after which it is ended; 0 is without end
 	spent int64
-	moved int // bytes that went through the streams
+	moved int // bytes that went through the streams, and random ones
 	since int // those since the last Spend
 	most  int // of since
+}
+
+// began is when monotonic time was 0.
+var began = time.Now()
+
+// Value makes the guest its own context, as the engine's calls are.
+func (g *guest) Value(key any) any {
+	if key == (task.CallKey{}) {
+		return g
+	}
+	return g.Context.Value(key)
 }
 
 func (g *guest) Args() []string                 { return g.args }
@@ -66,6 +83,22 @@ func (g *guest) WriteLog(p []byte) {
 	g.move(len(p))
 	g.log = append(g.log, p...)
 }
+
+func (g *guest) Now() (realtime, monotonic uint64) {
+	if g.realtime != 0 {
+		return g.realtime, g.monotonic
+	}
+	t := time.Now()
+	return uint64(t.UnixNano()), uint64(t.Sub(began))
+}
+
+func (g *guest) Random(p []byte) {
+	g.move(len(p))
+	_, _ = rand.Read(p)
+}
+
+func (g *guest) Awaiting() bool                           { return g.await != nil }
+func (g *guest) Await(again func(context.Context) uint64) { g.await(again) }
 
 func (g *guest) Sleep(d time.Duration) {
 	g.slept = append(g.slept, d)

@@ -51,14 +51,18 @@ func pollOneoff(g Guest, mem memory, stack []uint64) errno {
 	}
 	g.Spend(fuelSubscription * int64(count))
 
-	d, t := descriptorsOf(g), now()
-	soonest := uint64(math.MaxUint64)
+	d, t := descriptorsOf(g), now(g)
+	soonest, looks := uint64(math.MaxUint64), false
 	for rest := in; len(rest) > 0; rest = rest[sizeSubscription:] {
 		s, ok := subscribe(rest, d, t)
 		if !ok {
 			return errnoInval
 		}
 		soonest = min(soonest, s.wait)
+		looks = looks || s.event == eventFDRead && s.errno == errnoSuccess
+	}
+	if looks {
+		await(g, pollOneoff, mem, stack)
 	}
 	if soonest > 0 {
 		g.Sleep(time.Duration(min(soonest, math.MaxInt64)))

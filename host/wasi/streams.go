@@ -11,26 +11,27 @@ const (
 
 // fd_read(fd, iovecs, count, read)
 func fdRead(g Guest, mem memory, stack []uint64) errno {
-	return transfer(g, mem, stack, readPiece, descriptorsOf(g).stream(uint32(stack[0])) == input)
+	if descriptorsOf(g).stream(uint32(stack[0])) != input {
+		return errnoBadf
+	}
+	await(g, fdRead, mem, stack) // also where no bytes are asked for
+	return transfer(g, mem, stack, readPiece)
 }
 
 // fd_write(fd, iovecs, count, written)
 func fdWrite(g Guest, mem memory, stack []uint64) errno {
 	switch descriptorsOf(g).stream(uint32(stack[0])) {
 	case output:
-		return transfer(g, mem, stack, writePiece, true)
+		return transfer(g, mem, stack, writePiece)
 	case logged:
-		return transfer(g, mem, stack, logPiece, true)
+		return transfer(g, mem, stack, logPiece)
 	}
 	return errnoBadf
 }
 
 // transfer moves bytes between a stream and the memory that iovecs name, until
 // a piece comes out short.
-func transfer(g Guest, mem memory, stack []uint64, move func(Guest, []byte) (int, bool), open bool) errno {
-	if !open {
-		return errnoBadf
-	}
+func transfer(g Guest, mem memory, stack []uint64, move func(Guest, []byte) (int, bool)) errno {
 	count := uint32(stack[2])
 	if count > maxVectors {
 		return errnoInval

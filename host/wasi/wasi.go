@@ -13,16 +13,17 @@ import (
 
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
+
+	"github.com/marketprism/prismrt/runtime/task"
 )
 
 // Module is the name guests import the functions from.
 const Module = "wasi_snapshot_preview1"
 
 // Guest is the instance and the call that a guest's system calls act on. The
-// context that reaches the functions must be one.
+// context that reaches the functions must have one under task.CallKey. Between two
+// calls the package itself keeps nothing.
 type Guest interface {
-	context.Context
-
 	// Args and Environ ("key=value") are the guest's for the whole call.
 	Args() []string
 	Environ() []string
@@ -35,8 +36,24 @@ type Guest interface {
 	// WriteLog takes standard error.
 	WriteLog(p []byte)
 
+	// Now is the guest's time in nanoseconds: since 1970, and on a clock that only
+	// goes ahead.
+	Now() (realtime, monotonic uint64)
 	// Sleep waits, but not past the end of the call.
 	Sleep(d time.Duration)
+	// Random fills p with numbers that nobody can foresee, once the guest serves
+	// calls.
+	Random(p []byte)
+
+	// Awaiting reports whether Await is wanted. It is asked at each look at the
+	// input, since again takes an allocation.
+	Awaiting() bool
+	// Await is called when the guest is about to look at its input: the first time,
+	// that is its checkpoint. again does the interrupted system call anew, for the
+	// call that the context has, which is to be of the same instance, and returns
+	// its result. Await returns where the guest is to go on at once.
+	Await(again func(context.Context) uint64)
+
 	// Spend pays for work done for the guest. It panics, which ends the call,
 	// where its time or its fuel is over.
 	Spend(fuel int64)
@@ -124,6 +141,8 @@ var functions = []struct {
 	{"sock_shutdown", answer(0, errnoNotsock), params{i32, i32}},
 }
 
+func guestOf(ctx context.Context) Guest { return ctx.Value(task.CallKey{}).(Guest) }
+
 // Instantiate offers the functions to the guests of r.
 func Instantiate(ctx context.Context, r wazero.Runtime) error {
 	b := r.NewHostModuleBuilder(Module)
@@ -133,7 +152,7 @@ func Instantiate(ctx context.Context, r wazero.Runtime) error {
 			results = nil
 		}
 		b.NewFunctionBuilder().WithGoModuleFunction(api.GoModuleFunc(func(ctx context.Context, m api.Module, stack []uint64) {
-			g := ctx.(Guest)
+			g := guestOf(ctx)
 			g.Spend(fuelCall)
 			stack[0] = uint64(f.call(g, memoryOf(m), stack))
 		}), f.params, results).Export(f.name)

@@ -12,6 +12,8 @@ import (
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
 	"github.com/tetratelabs/wazero/sys"
+
+	"github.com/marketprism/prismrt/runtime/task"
 )
 
 func TestRandomBytesFillWhatWasAsked(t *testing.T) {
@@ -30,42 +32,42 @@ func TestRandomBytesFillWhatWasAsked(t *testing.T) {
 			t.Fatal("64 bytes in a row are zero")
 		}
 	}
-	if want := flat(t, m) + length; g.spent != want {
-		t.Errorf("spent %d, want %d", g.spent, want)
+	if want := flat(t, m) + length; g.spent != want || g.moved != length || g.most > maxPiece {
+		t.Errorf("%d bytes, %d at once, for %d fuel, want %d", g.moved, g.most, g.spent, want)
 	}
 }
 
 func TestSleepUntilTheSoonestClock(t *testing.T) {
 	m := ours(t, 1)
-	started := time.Now()
+	const realtime, monotonic = 1.8e18, uint64(20 * time.Minute)
 	for _, c := range []struct {
 		title  string
 		in     []byte
-		low    time.Duration // of the sleep; without: none
-		high   time.Duration
-		events []uint64 // their userdata
+		sleep  time.Duration // without: none
+		events []uint64      // their userdata
 	}{
-		{"relative", clock(1, 0, 5e6, 0), 5e6, 5e6, []uint64{1}},
-		{"at once", clock(1, 0, 0, 0), 0, 0, []uint64{1}},
-		{"the soonest", slices.Concat(clock(1, 0, 9e6, 0), clock(2, 1, 5e6, 0), clock(3, 1, 5e6, 0)), 5e6, 5e6, []uint64{2, 3}},
-		{"one is over", slices.Concat(clock(1, 0, 9e6, 0), clock(2, 1, 0, 1)), 0, 0, []uint64{2}},
-		{"absolute", clock(1, 0, uint64(started.Add(time.Hour).UnixNano()), 1), time.Hour - time.Minute, time.Hour, []uint64{1}},
-		{"absolute and monotonic", clock(1, 1, uint64(time.Hour), 1), time.Hour - 20*time.Minute, time.Hour, []uint64{1}},
-		{"never", clock(1, 0, math.MaxUint64, 1), math.MaxInt64, math.MaxInt64, []uint64{1}},
-		{"a stream is ready", slices.Concat(clock(1, 0, 9e6, 0), stream(2, 1, 0), clock(3, 0, 0, 0), stream(4, 2, 1)), 0, 0, []uint64{2, 3, 4}},
+		{"relative", clock(1, 0, 5e6, 0), 5e6, []uint64{1}},
+		{"at once", clock(1, 0, 0, 0), 0, []uint64{1}},
+		{"the soonest", slices.Concat(clock(1, 0, 9e6, 0), clock(2, 1, 5e6, 0), clock(3, 1, 5e6, 0)), 5e6, []uint64{2, 3}},
+		{"one is over", slices.Concat(clock(1, 0, 9e6, 0), clock(2, 1, 0, 1)), 0, []uint64{2}},
+		{"absolute", clock(1, 0, realtime+5e6, 1), 5e6, []uint64{1}},
+		{"absolute and monotonic", clock(1, 1, monotonic+5e6, 1), 5e6, []uint64{1}},
+		{"absolute and over", clock(1, 1, monotonic, 1), 0, []uint64{1}},
+		{"never", clock(1, 0, math.MaxUint64, 1), math.MaxInt64, []uint64{1}},
+		{"a stream is ready", slices.Concat(clock(1, 0, 9e6, 0), stream(2, 1, 0), clock(3, 0, 0, 0), stream(4, 2, 1)), 0, []uint64{2, 3, 4}},
 	} {
-		g := &guest{Context: t.Context()}
+		g := &guest{Context: t.Context(), realtime: realtime, monotonic: monotonic}
 		mem := load(t, m, image(map[int][]byte{sleeps: c.in}))
 		n := len(c.in) / 48
 		if e := errno(g, t, m, "poll_oneoff", sleeps, room, uint64(n), result); e != 0 {
 			t.Fatalf("%s: errno = %d", c.title, e)
 		}
-		slept := time.Duration(0)
-		if len(g.slept) > 0 {
-			slept = g.slept[0]
+		var want []time.Duration
+		if c.sleep > 0 {
+			want = []time.Duration{c.sleep}
 		}
-		if len(g.slept) > 1 || slept < c.low || slept > c.high {
-			t.Errorf("%s: slept %v, want once from %v to %v", c.title, g.slept, c.low, c.high)
+		if !slices.Equal(g.slept, want) {
+			t.Errorf("%s: slept %v, want %v", c.title, g.slept, want)
 		}
 		var events []uint64
 		for i := range binary.LittleEndian.Uint32(mem[result:]) {
@@ -205,6 +207,13 @@ func TestOneCallMovesTwoGiBAtMost(t *testing.T) {
 
 // counting drops the output.
 type counting struct{ guest }
+
+func (c *counting) Value(key any) any {
+	if key == (task.CallKey{}) {
+		return c
+	}
+	return c.Context.Value(key)
+}
 
 func (c *counting) Write(p []byte) (int, error) {
 	c.move(len(p))

@@ -2,30 +2,54 @@ package engine
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"log/slog"
 	"strings"
 	"time"
 
+	"github.com/tetratelabs/wazero/experimental"
 	"github.com/tetratelabs/wazero/sys"
 
 	"github.com/marketprism/prismrt/runtime/task"
 	"github.com/marketprism/prismrt/runtime/wasm"
 )
 
-// call is one run of guest code, and the context that run is given: wazero hands
-// that on to host functions as it is, where a type assertion finds the call.
+// call is one run of guest code, and the context that run is given. Host functions
+// find it there by task.CallKey: wazero wraps contexts that have a snapshotter.
 type call struct {
 	context.Context
 	instance *Instance
 	in       task.Invocation
 	meter
 
+	birth *birth                                   // the guest's world; nil: the real one
+	await func(again func(context.Context) uint64) // called at the next look at the input; nil: the guest goes on
+
+	// Of a command's run:
+	begins      bool                                     // it is not the program's turn yet
+	snapshotter experimental.Snapshotter                 // while it runs to its checkpoint
+	atEnd       func(again func(context.Context) uint64) // becomes await where the input has ended
+
 	read    int // bytes of the input standard input has given out
 	output  []byte
 	log     guestLog
 	failure *string     // what the guest said with fail
 	stopped *task.Fault // why the guest is to be ended
+}
+
+// Value is the call itself for its key. For a command it tells wazero, too, that
+// snapshots are wanted.
+func (c *call) Value(key any) any {
+	if _, ok := key.(task.CallKey); ok {
+		return c
+	}
+	if c.begins {
+		if v := snapshotting.Value(key); v != nil {
+			return v
+		}
+	}
+	return c.Context.Value(key)
 }
 
 // Input returns what the guest was called with.
@@ -47,6 +71,9 @@ func (c *call) Write(p []byte) (int, error) {
 func (c *call) Read(p []byte) int {
 	n := copy(p, c.in.Input[c.read:])
 	c.read += n
+	if n == 0 && len(p) > 0 && c.atEnd != nil {
+		c.await, c.atEnd = c.atEnd, nil
+	}
 	return n
 }
 
@@ -62,8 +89,43 @@ func (c *call) Environ() []string { return c.instance.program.environ }
 // Descriptors is what WASI keeps of descriptors 0 to 2 for the instance.
 func (c *call) Descriptors() *[3]uint32 { return &c.instance.files }
 
-// Sleep waits without a run slot. It ends the guest when its time is over.
+// Awaiting reports whether a look at the input is waited for.
+func (c *call) Awaiting() bool { return c.await != nil }
+
+// Await hands over the system call that is the first look at the input.
+func (c *call) Await(again func(context.Context) uint64) {
+	await := c.await
+	c.await = nil
+	await(again)
+}
+
+// Now is the guest's time in nanoseconds: since 1970, and on a clock that only
+// goes ahead.
+func (c *call) Now() (realtime, monotonic uint64) {
+	if c.birth != nil {
+		c.pass(birthTick)
+		return c.birth.now()
+	}
+	t := time.Now()
+	return uint64(t.UnixNano()), uint64(maxBirth + t.Sub(began))
+}
+
+// Random fills p, from the system once the guest has been born.
+func (c *call) Random(p []byte) {
+	if c.birth != nil {
+		_, _ = c.birth.random.Read(p) // never fails
+		return
+	}
+	_, _ = rand.Read(p) // never fails: it would crash the process
+}
+
+// Sleep waits without a run slot. It ends the guest when its time is over. At birth
+// nothing is waited for.
 func (c *call) Sleep(d time.Duration) {
+	if c.birth != nil {
+		c.pass(d)
+		return
+	}
 	c.leave()
 	timer := time.NewTimer(d)
 	defer timer.Stop()
@@ -72,6 +134,14 @@ func (c *call) Sleep(d time.Duration) {
 	case <-c.Done():
 	}
 	if !c.enter() {
+		panic(errEnded)
+	}
+}
+
+// pass lets time go by at birth. It ends a guest for which it was too much.
+func (c *call) pass(d time.Duration) {
+	if !c.birth.pass(d) {
+		c.stopped = task.Faultf(task.KindDeadline, "the guest slept more than a day before it read its input").CausedBy(context.DeadlineExceeded)
 		panic(errEnded)
 	}
 }
@@ -99,7 +169,8 @@ func (c *call) Config(key string) (string, bool) {
 func (c *call) outcome(err error) *task.Fault {
 	exit, exited := errors.AsType[*sys.ExitError](err)
 	ended := c.Err() != nil && errors.Is(err, errEnded)
-	outOfMemory := c.instance.memory != nil && c.instance.memory.refused
+	i := c.instance
+	outOfMemory := i.memory != nil && i.memory.Refused() && task.Bytes(i.program.memory+wasm.PageSize) > i.program.version.Limits.Memory
 
 	switch {
 	case c.stopped != nil:
@@ -155,6 +226,10 @@ func (c *call) described(f *task.Fault, err error) *task.Fault {
 // meterFrame is how a trace shows the host function that ends guests: not theirs.
 const meterFrame = wasm.MeterModule + "." + wasm.RefuelFunction + "()"
 
+// runFrame is how it shows the function that was added to commands, behind the
+// module's name.
+const runFrame = "." + wasm.RunFunction + "()"
+
 // omittedFrames is where wazero ends a long trace.
 const omittedFrames = "... maybe followed by omitted frames"
 
@@ -169,6 +244,9 @@ func splitTrap(err error) (message string, stack []string) {
 	for line := range strings.SplitSeq(trace, "\n\t") {
 		if source, ok := strings.CutPrefix(line, "\t"); ok {
 			stack = append(stack, "  "+withoutOffset(source))
+			continue
+		}
+		if strings.HasSuffix(line, runFrame) {
 			continue
 		}
 		if line != omittedFrames {

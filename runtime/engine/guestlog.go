@@ -1,6 +1,9 @@
 package engine
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // Bounds on what a fault shows of the guest's log: a crash tells why first and
 // where last, so both ends are kept.
@@ -30,6 +33,11 @@ func (l *guestLog) Write(p []byte) {
 		l.dropped = true
 	}
 	l.tail = append(l.tail, p...)
+}
+
+// clone is a log that goes on after what is there.
+func (l *guestLog) clone() guestLog {
+	return guestLog{head: slices.Clip(l.head), tail: slices.Clone(l.tail), dropped: l.dropped}
 }
 
 // Lines returns both ends as valid UTF-8, with "[...]" where something is left out.

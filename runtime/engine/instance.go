@@ -2,27 +2,39 @@ package engine
 
 import (
 	"context"
+	"errors"
 
 	"github.com/tetratelabs/wazero/api"
 
+	"github.com/marketprism/prismrt/runtime/memory"
 	"github.com/marketprism/prismrt/runtime/task"
+	"github.com/marketprism/prismrt/runtime/wasm"
 )
 
-// Instance is one instantiation of a Program. It serves one invocation and is
-// then closed: until memory can be rewound, only a fresh instance is clean. It
-// is not safe for concurrent use.
+// Instance is one instantiation of a Program. It serves one invocation at a time,
+// and is rewound before it serves another. It is not safe for concurrent use.
 type Instance struct {
-	program *Program
-	module  api.Module
-	memory  *memory      // nil for a module without memory
-	handler api.Function // the default handler, looked up once; nil for a command
-	fuel    api.MutableGlobal
-	stack   api.MutableGlobal
-	files   [3]uint32 // what WASI knows of descriptors 0 to 2
-	slice   int64     // fuel given at once, learnt from how fast this guest burns it
-	call    *call     // the invocation being served
-	closed  bool
+	program    *Program
+	module     api.Module
+	memory     *memory.Memory          // nil for a module without memory
+	functions  map[string]api.Function // those that were looked up, by their names
+	fuel       api.MutableGlobal
+	stack      api.MutableGlobal
+	spoilt     api.MutableGlobal   // nil: the module cannot be
+	globals    []api.MutableGlobal // the author's
+	files      [3]uint32           // what WASI knows of descriptors 0 to 2
+	image      *image              // what it is rewound to; nil: it serves one call
+	own        *image              // that image, where no other instance has it
+	checkpoint *checkpoint         // where a command goes on; nil: at its beginning
+	slice      int64               // fuel given at once, learnt from how fast this guest burns it
+	call       *call               // the invocation being served
+	closed     bool
 }
+
+// resumeFunction is an optional export of type () -> () that runs before the
+// handler does, in each call of an instance that has an image: what is to differ
+// from call to call, such as the state of a random generator, is made there.
+const resumeFunction = "prism_resume"
 
 // Run serves one invocation: it binds the input, runs the guest until it
 // returns or ctx ends, and gives the output, which belongs to the caller, and the
@@ -32,12 +44,16 @@ func (i *Instance) Run(ctx context.Context, in task.Invocation) (output []byte, 
 	c := i.begin(ctx, in)
 	defer i.end()
 
-	f, err := i.function(in.Function)
-	if err != nil {
-		return nil, 0, err
+	f, fault := i.handler(in.Function)
+	if fault != nil {
+		return nil, 0, fault
 	}
 	result := []uint64{0}
-	err = c.run(f, result)
+	if resume := i.resume(); resume != nil {
+		err = c.run(result, resume, f)
+	} else {
+		err = c.run(result, f)
+	}
 	if f := c.outcome(err); f != nil {
 		return nil, c.used, f
 	}
@@ -47,26 +63,47 @@ func (i *Instance) Run(ctx context.Context, in task.Invocation) (output []byte, 
 	return c.output, c.used, nil
 }
 
-// function finds what an invocation of the named handler calls.
-func (i *Instance) function(name string) (api.Function, error) {
+// handler finds what an invocation of the named handler calls.
+func (i *Instance) handler(name string) (api.Function, *task.Fault) {
 	v := &i.program.version
 	if v.ABI == task.ABICommand {
 		if name != "" {
 			return nil, task.Faultf(task.KindNotFound, "%s is a command and has no function %q; call it without one", v.Ref.Plugin, name)
 		}
-		return i.module.ExportedFunction("_start"), nil
+		return i.function(wasm.RunFunction), nil
 	}
-	f := i.handler
-	if name != "" && name != v.Function {
-		f = i.module.ExportedFunction(name)
+	if name == "" {
+		name = v.Function
 	}
-	if f == nil || !isHandler(f.Definition()) {
-		if name == "" {
-			name = v.Function
-		}
-		return nil, task.Faultf(task.KindNotFound, "%s has no function %q of type () -> i32", v.Ref.Plugin, name)
+	if f := i.function(name); f != nil && isHandler(f.Definition()) {
+		return f, nil
 	}
-	return f, nil
+	return nil, task.Faultf(task.KindNotFound, "%s has no function %q of type () -> i32", v.Ref.Plugin, name)
+}
+
+// function looks an export up once: each time, wazero makes a native stack for it.
+// It is nil where there is no such function.
+func (i *Instance) function(name string) api.Function {
+	f, known := i.functions[name]
+	if known {
+		return f
+	}
+	if f = i.module.ExportedFunction(name); f == nil {
+		return nil // names that callers make up are not kept
+	}
+	if i.functions == nil {
+		i.functions = make(map[string]api.Function, 1)
+	}
+	i.functions[name] = f
+	return f
+}
+
+// resume finds what is to run before the handler, nil where there is nothing.
+func (i *Instance) resume() api.Function {
+	if i.image == nil || !i.program.resumes {
+		return nil
+	}
+	return i.function(resumeFunction)
 }
 
 func isHandler(d api.FunctionDefinition) bool {
@@ -86,14 +123,17 @@ func (i *Instance) Close(ctx context.Context) error {
 		return nil
 	}
 	i.closed = true
-	i.program.engine.instances.Add(-1)
-	var err error
+	var errs []error
 	if i.module != nil {
-		err = i.module.Close(ctx)
+		errs = append(errs, i.module.Close(ctx))
 	}
 	if i.memory != nil {
 		i.memory.Free()
-		i.program.engine.reserved.Add(-i.memory.limit)
+		i.program.engine.reserved.Add(-int64(i.program.memory))
 	}
-	return err
+	if i.own != nil {
+		errs = append(errs, i.own.close())
+	}
+	i.program.engine.instances.Add(-1)
+	return errors.Join(errs...)
 }

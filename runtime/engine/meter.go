@@ -33,12 +33,11 @@ type meter struct {
 	given int64     // the slice that is being used
 	slot  bool      // a run slot is held
 	since time.Time // when it was given
-	stack bool      // the stack was given
 }
 
-// run calls a guest's function and settles its fuel. The result, of functions
-// that have one, comes back in stack.
-func (c *call) run(f api.Function, stack []uint64) error {
+// run calls functions of a guest, until one fails, and settles their fuel. The
+// result of the last, if it has one, comes back in stack.
+func (c *call) run(stack []uint64, functions ...api.Function) (err error) {
 	i := c.instance
 	if i.slice == 0 {
 		i.slice = firstSlice
@@ -47,10 +46,14 @@ func (c *call) run(f api.Function, stack []uint64) error {
 		return errEnded
 	}
 	defer c.leave()
-	i.stack.Set(uint64(i.program.version.Limits.Stack))
-	c.stack = true
 	c.give(min(i.slice, c.left()))
-	err := f.CallWithStack(c, stack)
+	for _, f := range functions {
+		c.begins = f == i.functions[wasm.RunFunction]
+		i.stack.Set(uint64(i.program.version.Limits.Stack))
+		if err = f.CallWithStack(c, stack); err != nil {
+			break
+		}
+	}
 	c.used += c.given - int64(i.fuel.Get())
 	return err
 }
@@ -87,7 +90,7 @@ func (c *call) refuel() {
 	c.used += c.given - int64(i.fuel.Get())
 	c.given = 0
 	i.fuel.Set(0)
-	if c.stopped == nil && !c.withinStack() {
+	if c.stopped == nil && int64(i.stack.Get()) < 0 {
 		c.stopped = task.Faultf(task.KindTrap, "the guest trapped: its calls are nested deeper than %v of stack hold; "+
 			"look for a recursion without an end, or raise limits.stack in the manifest", i.program.version.Limits.Stack)
 	}
@@ -98,14 +101,10 @@ func (c *call) refuel() {
 	if c.stopped != nil || c.Err() != nil {
 		panic(errEnded)
 	}
-	if took := time.Since(c.since); !c.since.IsZero() {
-		// Half way to what would have taken a sliceTime, so that one slow slice
-		// does not make the next too short.
-		wanted := float64(i.slice) * float64(sliceTime) / float64(max(took, time.Microsecond))
-		i.slice = int64(min(max(math.Sqrt(float64(i.slice)*wanted), minSlice), maxSlice))
-	} else {
-		i.slice = firstSlice
-	}
+	// Half way to what would have taken a sliceTime, so that one slow slice does not
+	// make the next too short.
+	wanted := float64(i.slice) * float64(sliceTime) / float64(max(time.Since(c.since), time.Microsecond))
+	i.slice = int64(min(max(math.Sqrt(float64(i.slice)*wanted), minSlice), maxSlice))
 	yield()
 	if i.program.engine.slots.wanted() {
 		c.leave()
@@ -122,42 +121,21 @@ func (c *call) refuel() {
 // time, it ends the guest or lets others run, as the guest's own checks do.
 func (c *call) Spend(fuel int64) {
 	global := c.instance.fuel
-	if global == nil {
-		return // a host function as the start function: it runs once
-	}
 	left := int64(global.Get()) - fuel
 	if global.Set(uint64(left)); left < 0 || time.Since(c.since) > 2*sliceTime {
 		c.refuel()
 	}
 }
 
-// withinStack reports whether the guest has stack left. A start function runs
-// before it could be given any.
-func (c *call) withinStack() bool {
-	left := int64(c.instance.stack.Get())
-	if left < 0 && !c.stack {
-		left += int64(c.instance.program.version.Limits.Stack)
-		c.instance.stack.Set(uint64(left))
-		c.stack = true
-	}
-	return left >= 0
-}
-
-// meters looks up the globals of a module's meter.
-func (i *Instance) meters(m api.Module) {
-	i.fuel = m.ExportedGlobal(wasm.FuelGlobal).(api.MutableGlobal)
-	i.stack = m.ExportedGlobal(wasm.StackGlobal).(api.MutableGlobal)
-}
-
 // instantiateMeter offers the function that metered modules call.
 func instantiateMeter(ctx context.Context, r wazero.Runtime) error {
 	_, err := r.NewHostModuleBuilder(wasm.MeterModule).NewFunctionBuilder().
-		WithGoModuleFunction(api.GoModuleFunc(func(ctx context.Context, m api.Module, _ []uint64) {
-			c := ctx.(*call)
-			if c.instance.fuel == nil { // while it is instantiated
-				c.instance.meters(m)
+		WithGoModuleFunction(api.GoModuleFunc(func(ctx context.Context, _ api.Module, _ []uint64) {
+			if c := ctx.Value(task.CallKey{}).(*call); c.begins {
+				c.begun(ctx)
+			} else {
+				c.refuel()
 			}
-			c.refuel()
 		}), nil, nil).Export(wasm.RefuelFunction).Instantiate(ctx)
 	return err
 }

@@ -43,9 +43,13 @@ var endless = map[string][]byte{
 }
 
 func TestDeadlinesHoldForGuestsThatWouldRunForEver(t *testing.T) {
-	e := newEngine(t, engine.Options{})
+	// That they do not come to read their input is found out first.
+	e := newEngine(t, engine.Options{StartTimeout: 50 * time.Millisecond})
 	for name, module := range endless {
 		p := compile(t, e, task.ABICommand, module)
+		if _, err := run(t.Context(), t, p, "no function", ""); err == nil {
+			t.Error("a command has functions")
+		}
 		var wg sync.WaitGroup
 		for range 4 {
 			wg.Go(func() {
@@ -64,7 +68,7 @@ func TestDeadlinesHoldForGuestsThatWouldRunForEver(t *testing.T) {
 }
 
 func TestFuelLimitsAGuest(t *testing.T) {
-	e := newEngine(t, engine.Options{})
+	e := newEngine(t, engine.Options{StartTimeout: time.Second})
 	for name, module := range endless {
 		v := version(task.ABICommand, module)
 		v.Limits.Fuel = 5_000_000

@@ -7,9 +7,10 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 
 	"github.com/tetratelabs/wazero"
-	"github.com/tetratelabs/wazero/experimental"
 
 	"github.com/marketprism/prismrt/runtime/task"
 	"github.com/marketprism/prismrt/runtime/wasm"
@@ -23,10 +24,28 @@ type Program struct {
 	cache     wazero.CompilationCache
 	runtime   wazero.Runtime
 	compiled  wazero.CompiledModule
+	rewritten *wasm.Rewritten
+	memory    int // bytes an instance's memory may have
 	args      []string
 	environ   []string
-	hasMemory bool
-	hasStart  bool // instantiating it already runs its code
+	world     *world // what instances are born into
+	resumes   bool   // there is a resumeFunction
+
+	// first is held while the first instance is made and its image taken.
+	first sync.Mutex
+	state atomic.Pointer[state] // nil before
+}
+
+// state is how instances of a program begin, once that is known.
+type state struct {
+	image *image // nil: each is set up for itself, and serves one call
+
+	// checkpointed tells that each instance runs up to the image by itself, since
+	// stacks hold addresses. All have the same image nevertheless.
+	checkpointed bool
+
+	// why says, of an image or a checkpoint that there is not, what the reason is.
+	why string
 }
 
 // Compile makes a Program of the module with v.Digest, from the cache where it
@@ -41,33 +60,35 @@ func (e *Engine) Compile(ctx context.Context, v task.Version, module []byte) (*P
 			"raise the limit in the manifest", task.Bytes(m.Min)*wasm.PageSize, v.Limits.Memory)
 	}
 	defer e.use(v.Digest)()
-	module, err = wasm.Meter(module)
+	rewritten, err := wasm.Rewrite(module)
 	if err != nil {
 		return nil, task.Faultf(task.KindInvalid, "%w", err)
 	}
-	if err := e.ensureCompiled(ctx, v.Digest, module); err != nil {
+	if err := e.ensureCompiled(ctx, v.Digest, rewritten.Module); err != nil {
 		return nil, err
 	}
-	p, err := e.load(ctx, v, module)
+	resume, exported := parsed.Export(resumeFunction)
+	resumes := exported && resume.Kind == wasm.ExternFunc && resume.Type.Equal(wasm.FuncType{})
+	p, err := e.load(ctx, v, rewritten)
 	if err != nil && strings.HasPrefix(err.Error(), "compilationcache:") {
 		// The file on disk is damaged: it is only a cache.
 		if err := e.removeCode(v.Digest); err != nil {
 			return nil, err
 		}
-		if err := e.ensureCompiled(ctx, v.Digest, module); err != nil {
+		if err := e.ensureCompiled(ctx, v.Digest, rewritten.Module); err != nil {
 			return nil, err
 		}
-		p, err = e.load(ctx, v, module)
+		p, err = e.load(ctx, v, rewritten)
 	}
 	if err != nil {
 		return nil, err
 	}
-	p.hasMemory, p.hasStart = parsed.Memory != nil, parsed.HasStart
+	p.resumes = resumes
 	return p, nil
 }
 
-func (e *Engine) load(ctx context.Context, v task.Version, module []byte) (_ *Program, err error) {
-	p := &Program{version: v, engine: e}
+func (e *Engine) load(ctx context.Context, v task.Version, rewritten *wasm.Rewritten) (_ *Program, err error) {
+	p := &Program{version: v, engine: e, rewritten: rewritten, world: e.enter(v.Digest)}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, p.Close(ctx))
@@ -84,7 +105,7 @@ func (e *Engine) load(ctx context.Context, v task.Version, module []byte) (_ *Pr
 	if err := e.instantiateHosts(ctx, p.runtime); err != nil {
 		return nil, err
 	}
-	p.compiled, err = p.runtime.CompileModule(ctx, module)
+	p.compiled, err = p.runtime.CompileModule(ctx, rewritten.Module)
 	if err != nil {
 		if strings.HasPrefix(err.Error(), "compilationcache:") {
 			return nil, err
@@ -96,6 +117,11 @@ func (e *Engine) load(ctx context.Context, v task.Version, module []byte) (_ *Pr
 		p.environ = append(p.environ, key+"="+value)
 	}
 	slices.Sort(p.environ) // the same for every instance
+	if m := rewritten.Memory; m != nil {
+		// One page less than can be addressed, so that there is one to ask for when it
+		// is to be made shorter (Instance.resize).
+		p.memory = int(min(int64(v.Limits.Memory)/wasm.PageSize, int64(m.Max), 1<<16-1)) * wasm.PageSize
+	}
 	return p, nil
 }
 
@@ -108,57 +134,12 @@ func (p *Program) Close(ctx context.Context) error {
 	if p.cache != nil {
 		errs = append(errs, p.cache.Close(ctx))
 	}
+	if s := p.state.Swap(nil); s != nil && s.image != nil {
+		errs = append(errs, s.image.close())
+	}
+	if p.world != nil {
+		errs = append(errs, p.engine.leave(p.world))
+		p.world = nil
+	}
 	return errors.Join(errs...)
-}
-
-// initialisers are the exports of a reactor that set it up, in the order in
-// which one of them is taken.
-var initialisers = []string{"_initialize", "__wasm_call_ctors"}
-
-// Instantiate makes an instance and, for a reactor, initialises it. It takes at
-// most the engine's StartTimeout. Faults are those of the guest's own start.
-func (p *Program) Instantiate(ctx context.Context) (_ *Instance, err error) {
-	ctx, cancel := context.WithTimeout(ctx, p.engine.options.StartTimeout)
-	defer cancel()
-
-	i := &Instance{program: p}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, i.Close(ctx))
-		}
-	}()
-	if p.hasMemory {
-		if i.memory, err = reserve(int64(p.version.Limits.Memory)); err != nil {
-			return nil, fmt.Errorf("reserve %v for a guest: %w", p.version.Limits.Memory, err)
-		}
-		p.engine.reserved.Add(i.memory.limit)
-		// wazero asks for memory where it cannot be refused, hence before.
-		ctx = experimental.WithMemoryAllocator(ctx, experimental.MemoryAllocatorFunc(
-			func(_, _ uint64) experimental.LinearMemory { return i.memory }))
-	}
-	p.engine.instances.Add(1)
-
-	c := i.begin(ctx, task.Invocation{})
-	defer i.end()
-	if p.hasStart && !c.enter() {
-		return nil, c.started(errEnded)
-	}
-	i.module, err = p.runtime.InstantiateModule(c, p.compiled, wazero.NewModuleConfig().WithName("").WithStartFunctions())
-	if c.leave(); err != nil {
-		return nil, c.started(err)
-	}
-	i.meters(i.module)
-	if p.version.ABI == task.ABICommand {
-		return i, nil
-	}
-	for _, name := range initialisers {
-		if f := i.module.ExportedFunction(name); f != nil {
-			if err := c.run(f, nil); c.outcome(err) != nil {
-				return nil, c.started(err)
-			}
-			break
-		}
-	}
-	i.handler = i.module.ExportedFunction(p.version.Function)
-	return i, nil
 }

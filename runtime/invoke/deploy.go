@@ -26,7 +26,7 @@ func (i *Invoker) Load(ctx context.Context, v task.Version, module []byte) error
 	if err != nil {
 		return err
 	}
-	d := &deployment{version: v, program: program, row: i.options.Monitor.Row(v.Ref)}
+	d := &deployment{version: v, program: program, row: i.options.Monitor.Row(v.Ref), log: i.options.Log}
 	d.pool = pool.New(
 		pool.Options{Min: v.Min, Max: v.Max, Waiting: i.options.Waiting},
 		program.Instantiate,

@@ -85,12 +85,14 @@ func (i *Invoker) Invoke(ctx context.Context, in task.Invocation) (task.Result, 
 			// successor answers. When it was removed, resolve says so.
 			continue
 		}
+		if loan != nil {
+			rewinding := time.Now()
+			d.end(in, loan)
+			result.Timing.Rewind = time.Since(rewinding)
+		}
 		d.row.Observe(monitor.Observation{
 			Kind: kindOf(err), In: len(in.Input), Out: len(result.Output), Fuel: result.Fuel, Timing: result.Timing, Total: time.Since(begun),
 		})
-		if loan != nil {
-			go loan.Discard() // the caller need not wait while the instance is taken down
-		}
 		return result, err
 	}
 }
@@ -137,6 +139,7 @@ type deployment struct {
 	program *engine.Program
 	pool    *pool.Pool[*engine.Instance]
 	row     *monitor.Row
+	log     *slog.Logger
 }
 
 // invoke serves one call and leaves ending the loan, if it came to one, to the
@@ -170,6 +173,19 @@ func (d *deployment) invoke(ctx context.Context, in task.Invocation, begun time.
 		return result, loan, f
 	}
 	return result, loan, err
+}
+
+// end takes an instance back, as clean as it was lent.
+func (d *deployment) end(in task.Invocation, loan *pool.Loan[*engine.Instance]) {
+	_, err := loan.Instance.Rewind()
+	if err == nil {
+		loan.Return()
+		return
+	}
+	if !errors.Is(err, engine.ErrSpent) {
+		d.log.Error("rewind an instance", slog.Any("version", d.version.Ref), slog.Any("request_id", in.ID), slog.Any("error", err))
+	}
+	go loan.Discard() // the caller need not wait while it is taken down
 }
 
 // explain gives words to what Acquire came back with.

@@ -87,8 +87,8 @@ func (p *Pool[T]) Warm() {
 }
 
 // Acquire lends an instance: a ready one, or the next to be built, in order of
-// arrival. The borrower ends the loan once: with Discard, or with
-// Return when it did not use the instance.
+// arrival. The borrower ends the loan once: with Return when the instance is as it
+// was, and otherwise with Discard.
 //
 // It returns ErrFull at once when too many wait, ErrClosed once Close has begun,
 // the context's cause when the wait was given up (what was being built for it
@@ -269,7 +269,7 @@ func (l *Loan[T]) Discard() {
 	p.settleLocked()
 }
 
-// Return ends the loan of an instance that was not used: the next borrower gets it.
+// Return ends the loan of an instance that is as it was: the next borrower gets it.
 func (l *Loan[T]) Return() {
 	p := l.pool
 	p.mu.Lock()

@@ -46,6 +46,13 @@ type Version struct {
 
 	Limits Limits
 
+	// ImageOff has each call served by an instance that is set up for it alone.
+	ImageOff bool
+
+	// Prelude is read by a command before it serves calls: an interpreter's script.
+	// What the command then has in memory is what each call begins with. Nil: none.
+	Prelude []byte
+
 	// Min instances are kept ready and Max bounds those alive at once.
 	Min, Max int
 }
@@ -66,6 +73,10 @@ type Invocation struct {
 	Timeout time.Duration
 }
 
+// CallKey is the key under which the context of a host function has the call that
+// it acts in. The context need not be that call: an engine may wrap it.
+type CallKey struct{}
+
 // Result is what an invocation came to. Ref and Digest are set as soon as the
 // version is known, also when the invocation then failed.
 type Result struct {
@@ -84,6 +95,7 @@ type Result struct {
 
 // Timing is where the wall-clock time of an invocation went.
 type Timing struct {
-	Pool time.Duration // waiting for an instance, its birth included
-	Run  time.Duration // the guest, host calls included
+	Pool   time.Duration // waiting for an instance, its birth included
+	Run    time.Duration // the guest, host calls included
+	Rewind time.Duration // making the instance clean for the next call
 }

@@ -1,0 +1,99 @@
+package engine
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/tetratelabs/wazero/experimental"
+
+	"github.com/marketprism/prismrt/runtime/wasm"
+)
+
+// checkpoint is a command about to look at its input: its native stack, and the
+// system call that it is in. It belongs to one instance, since stacks hold addresses.
+type checkpoint struct {
+	snapshot experimental.Snapshot
+	again    func(context.Context) uint64 // does the system call for another call
+
+	// What the program had written by then, which it will not write again.
+	output  []byte
+	log     guestLog
+	failure *string
+
+	// A restored guest runs on the snapshot's own copy of the stack, so that it is
+	// put back before.
+	frames, kept []byte
+}
+
+// errCheckpoint unwinds a guest that has come to its checkpoint.
+var errCheckpoint = errors.New("checkpoint")
+
+// snapshotting is asked for what makes wazero offer snapshots, whose key is its own.
+var snapshotting = experimental.WithSnapshotter(context.Background())
+
+// newCheckpoint keeps where the guest is; nil where its stack cannot be kept.
+func newCheckpoint(c *call, again func(context.Context) uint64) *checkpoint {
+	snapshot := c.snapshotter.Snapshot()
+	frames := framesOf(snapshot)
+	if frames == nil {
+		return nil
+	}
+	return &checkpoint{
+		snapshot: snapshot, again: again, frames: frames, kept: bytes.Clone(frames),
+		output: slices.Clip(c.output), log: c.log, failure: c.failure,
+	}
+}
+
+// resume goes on from the checkpoint and does not return. ctx is that of the host
+// function in which the guest's new run is.
+func (p *checkpoint) resume(ctx context.Context) {
+	result := p.again(ctx)
+	copy(p.frames, p.kept)
+	p.snapshot.Restore([]uint64{result})
+}
+
+// begun is called by a command's run before it is the program's turn: to go on
+// from the checkpoint where there is one.
+func (c *call) begun(ctx context.Context) {
+	c.begins = false
+	i := c.instance
+	if p := i.checkpoint; p != nil {
+		i.stack.Set(i.image.stack)
+		c.output, c.log, c.failure = p.output, p.log.clone(), p.failure
+		p.resume(ctx)
+	}
+	if c.await != nil {
+		c.snapshotter = experimental.GetSnapshotter(ctx)
+	}
+}
+
+// toCheckpoint runs a command until it looks at its input, or, where there is a
+// prelude, until it does so again after it has read that. A program that ends before,
+// in whatever way, has no checkpoint then. The error is of the engine alone.
+func (i *Instance) toCheckpoint(c *call) error {
+	var failed error
+	last := func(again func(context.Context) uint64) {
+		if i.checkpoint = newCheckpoint(c, again); i.checkpoint != nil {
+			panic(errCheckpoint)
+		}
+	}
+	c.await = last
+	if prelude := i.program.version.Prelude; prelude != nil {
+		c.await = func(func(context.Context) uint64) {
+			if failed = i.program.world.takeBase(i); failed != nil {
+				panic(errCheckpoint)
+			}
+			c.in.Input, c.atEnd = prelude, last
+		}
+	}
+	err := c.run(nil, i.function(wasm.RunFunction))
+	if !errors.Is(err, errCheckpoint) {
+		i.checkpoint = nil
+	}
+	if i.program.version.Prelude != nil && i.checkpoint == nil && failed == nil {
+		return c.started(err) // a script that does not come to its input, does not come to serve calls
+	}
+	return failed
+}

@@ -1,0 +1,228 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/experimental"
+
+	"github.com/marketprism/prismrt/runtime/memory"
+	"github.com/marketprism/prismrt/runtime/task"
+	"github.com/marketprism/prismrt/runtime/wasm"
+)
+
+// initialisers are the exports of a reactor that set it up, in the order in
+// which one of them is taken.
+var initialisers = []string{"_initialize", "__wasm_call_ctors", "hs_init"}
+
+// Instantiate makes an instance that is ready for a call. The first of a program
+// is set up, and initialised or, if it is a command, run until it looks at its
+// input; then its image is taken, which later ones begin with. Starting it takes at
+// most the engine's StartTimeout. Faults are those of the guest's own start.
+func (p *Program) Instantiate(ctx context.Context) (*Instance, error) {
+	s := p.state.Load()
+	if s == nil {
+		p.first.Lock()
+		defer p.first.Unlock()
+		if s = p.state.Load(); s == nil {
+			i, s, err := p.begin(ctx)
+			if err != nil {
+				return nil, err
+			}
+			p.state.Store(s)
+			return i, nil
+		}
+	}
+	switch {
+	case s.image == nil:
+		return p.setUp(ctx, nil, p.initialise)
+	case s.checkpointed:
+		return p.again(ctx, s.image)
+	}
+	return p.clone(ctx, s.image)
+}
+
+// begin makes the first instance and finds out how those after it begin.
+func (p *Program) begin(ctx context.Context) (*Instance, *state, error) {
+	s := &state{}
+	switch {
+	case p.version.ImageOff:
+		s.why = "the manifest turns it off"
+	case p.rewritten.Fixed != "":
+		s.why = p.rewritten.Fixed
+	case p.version.ABI == task.ABICommand:
+		i, err := p.setUp(ctx, p.world.birth(), p.run)
+		if err != nil {
+			return nil, nil, err
+		}
+		if i.checkpoint != nil {
+			if s.checkpointed = true; !i.isSpoilt() {
+				return p.taken(ctx, i, s)
+			}
+			s.checkpointed, s.why = false, "it changes its tables before it reads its input"
+		} else {
+			s.why = "it ends before it reads its input"
+		}
+		if err := errors.Join(i.Close(ctx), context.Cause(ctx)); err != nil {
+			return nil, nil, err
+		}
+		// What a program does that is begun anew for each call, it does as it is set up.
+		if i, err = p.setUp(ctx, p.world.birth(), nil); err != nil {
+			return nil, nil, err
+		}
+		if !i.isSpoilt() {
+			return p.taken(ctx, i, s)
+		}
+		return i, s, nil
+	default:
+		i, err := p.setUp(ctx, p.world.birth(), p.initialise)
+		if err != nil {
+			return nil, nil, err
+		}
+		if !i.isSpoilt() {
+			return p.taken(ctx, i, s)
+		}
+		s.why = "it changes its tables while it starts"
+		if err := i.Close(ctx); err != nil {
+			return nil, nil, err
+		}
+	}
+	i, err := p.setUp(ctx, nil, p.initialise)
+	return i, s, err
+}
+
+// taken takes the instance's image.
+func (p *Program) taken(ctx context.Context, i *Instance, s *state) (*Instance, *state, error) {
+	var err error
+	if s.image, err = i.take(); err == nil {
+		err = i.adopt(s.image)
+	}
+	if err != nil {
+		return nil, nil, errors.Join(err, i.Close(ctx))
+	}
+	return i, s, nil
+}
+
+// clone makes an instance that begins with the image.
+func (p *Program) clone(ctx context.Context, m *image) (*Instance, error) {
+	i, err := p.instantiate(ctx, m)
+	if err != nil {
+		return nil, err
+	}
+	m.restore(i)
+	return i, nil
+}
+
+// again runs an instance of its own up to the checkpoint.
+func (p *Program) again(ctx context.Context, m *image) (*Instance, error) {
+	i, err := p.setUp(ctx, p.world.birth(), p.run)
+	if err != nil {
+		return nil, err
+	}
+	if i.checkpoint == nil {
+		return nil, errors.Join(errors.New("a command that read its input once has not done so again"), i.Close(ctx))
+	}
+	if !m.equals(i) {
+		// It does not always come to the same: its image is its own.
+		p.engine.unlike.Add(1)
+		if m, err = i.take(); err != nil {
+			return nil, errors.Join(err, i.Close(ctx))
+		}
+		i.own = m
+	}
+	if err := i.adopt(m); err != nil {
+		return nil, errors.Join(err, i.Close(ctx))
+	}
+	return i, nil
+}
+
+// setUp makes an instance from what its module says, and starts it: then runs what
+// is to run before a call, if there is anything. What it sees of the world is b; nil
+// is the real one.
+func (p *Program) setUp(ctx context.Context, b *birth, start func(*Instance, *call) error) (*Instance, error) {
+	ctx, cancel := context.WithTimeout(ctx, p.engine.options.StartTimeout)
+	defer cancel()
+	i, err := p.instantiate(ctx, nil)
+	if err != nil {
+		return nil, err
+	}
+	c := i.begin(ctx, task.Invocation{})
+	defer i.end()
+	c.birth = b
+	if f := i.setUp(c); f != nil {
+		err = f
+	} else if start != nil {
+		err = start(i, c)
+	}
+	if err != nil {
+		return nil, errors.Join(err, i.Close(ctx))
+	}
+	return i, nil
+}
+
+// initialise sets up a reactor.
+func (p *Program) initialise(i *Instance, c *call) error {
+	if p.version.ABI == task.ABICommand {
+		return nil
+	}
+	for _, name := range initialisers {
+		if f := i.module.ExportedFunction(name); f != nil {
+			if err := c.run(nil, f); c.outcome(err) != nil {
+				return c.started(err)
+			}
+			return nil
+		}
+	}
+	return nil
+}
+
+// run runs a command up to its checkpoint. One that does not come to it has none:
+// how it ends is told to who calls it.
+func (p *Program) run(i *Instance, c *call) error { return i.toCheckpoint(c) }
+
+// instantiate makes an instance that has run nothing, and begins with the image if
+// there is one.
+func (p *Program) instantiate(ctx context.Context, m *image) (_ *Instance, err error) {
+	i := &Instance{program: p}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, i.Close(ctx))
+		}
+	}()
+	if p.rewritten.Memory != nil {
+		if i.memory, err = memory.Reserve(p.memory); err != nil {
+			return nil, fmt.Errorf("reserve %v for a guest: %w", task.Bytes(p.memory), err)
+		}
+		p.engine.reserved.Add(int64(p.memory))
+		// wazero asks for memory where it cannot be refused, hence before.
+		ctx = experimental.WithMemoryAllocator(ctx, experimental.MemoryAllocatorFunc(
+			func(_, _ uint64) experimental.LinearMemory { return i.memory }))
+	}
+	p.engine.instances.Add(1)
+	if m != nil {
+		if err := i.adopt(m); err != nil {
+			return nil, err
+		}
+	}
+	// Neither data nor a start function is in the module: no code of the guest runs.
+	i.module, err = p.runtime.InstantiateModule(ctx, p.compiled, wazero.NewModuleConfig().WithName("").WithStartFunctions())
+	if err != nil {
+		return nil, task.Faultf(task.KindInvalid, "the module cannot be instantiated: %w", err)
+	}
+	i.lookUp(p.rewritten)
+	return i, nil
+}
+
+// lookUp finds the exports that each call uses.
+func (i *Instance) lookUp(r *wasm.Rewritten) {
+	i.fuel = mutable(i.module, wasm.FuelGlobal)
+	i.stack = mutable(i.module, wasm.StackGlobal)
+	if r.Spoils {
+		i.spoilt = mutable(i.module, wasm.SpoiltGlobal)
+	}
+	for _, name := range r.Globals {
+		i.globals = append(i.globals, mutable(i.module, name))
+	}
+}
