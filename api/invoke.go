@@ -44,10 +44,12 @@ func (s *server) invoke(w http.ResponseWriter, r *request) error {
 
 // serverTiming writes phases in milliseconds (W3C Server Timing).
 func serverTiming(t task.Timing) string {
-	b := make([]byte, 0, 48)
+	b := make([]byte, 0, 64)
 	b = append(b, "pool;dur="...)
 	b = strconv.AppendFloat(b, float64(t.Pool.Microseconds())/1000, 'f', 3, 64)
 	b = append(b, ", run;dur="...)
 	b = strconv.AppendFloat(b, float64(t.Run.Microseconds())/1000, 'f', 3, 64)
+	b = append(b, ", rewind;dur="...)
+	b = strconv.AppendFloat(b, float64(t.Rewind.Microseconds())/1000, 'f', 3, 64)
 	return string(b)
 }

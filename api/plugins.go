@@ -63,6 +63,10 @@ type pool struct {
 	Lent     int `json:"lent"`
 	Waiting  int `json:"waiting"`
 	Max      int `json:"max"`
+
+	// Begins and Reason are as in /v1/stats.
+	Begins string `json:"begins"`
+	Reason string `json:"reason,omitempty"`
 }
 
 // version is a version of a plugin.
@@ -145,7 +149,7 @@ func (s *server) writePlugin(w http.ResponseWriter, p plugins.Plugin) error {
 	live := task.Ref{Namespace: p.Namespace, Plugin: p.Name, Version: p.Live}
 	for _, q := range s.Invoker.Pools() {
 		if q.Ref == live {
-			out.Pool = &pool{Version: p.Live, Ready: q.Ready, Building: q.Building, Lent: q.Lent, Waiting: q.Waiting, Max: q.Max}
+			out.Pool = &pool{Version: p.Live, Ready: q.Ready, Building: q.Building, Lent: q.Lent, Waiting: q.Waiting, Max: q.Max, Begins: q.Begins, Reason: q.Reason}
 		}
 	}
 	for _, v := range slices.Backward(p.Versions) {

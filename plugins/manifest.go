@@ -20,6 +20,7 @@ type Manifest struct {
 	Name     *string   `toml:"name" json:"name,omitempty"`         // the path of the upload names it, too
 	ABI      *task.ABI `toml:"abi" json:"abi,omitempty"`           // found by itself
 	Function *string   `toml:"function" json:"function,omitempty"` // the default handler ["handle"]
+	Image    *string   `toml:"image" json:"image,omitempty"`       // "off": each call has an instance set up for it alone ["on"]
 	Limits   Limits    `toml:"limits" json:"limits,omitzero"`
 	Pool     Pool      `toml:"pool" json:"pool,omitzero"`
 	Grants   Grants    `toml:"grants" json:"grants,omitzero"`
@@ -58,7 +59,7 @@ func ParseTOML(text []byte) (Manifest, error) {
 		unknown = append(unknown, key.String())
 	}
 	if len(unknown) > 0 {
-		return Manifest{}, invalidManifest("unknown key %s; known are name, abi, function, limits.{memory,timeout,fuel,stack,input,output}, "+
+		return Manifest{}, invalidManifest("unknown key %s; known are name, abi, function, image, limits.{memory,timeout,fuel,stack,input,output}, "+
 			"pool.{min,max} and grants.config", strings.Join(unknown, ", "))
 	}
 	return m, nil
@@ -160,6 +161,11 @@ func (m Manifest) apply(d Defaults, v *task.Version) error {
 	if m.Function != nil {
 		if v.Function = *m.Function; v.Function == "" {
 			bad("function is empty; name an exported handler, or leave it out for \"handle\"")
+		}
+	}
+	if m.Image != nil {
+		if v.ImageOff = *m.Image == "off"; !v.ImageOff && *m.Image != "on" {
+			bad("image is %q; it must be on or off", *m.Image)
 		}
 	}
 	if m.ABI != nil && !slices.Contains([]task.ABI{task.ABICommand, task.ABIPrism}, *m.ABI) {

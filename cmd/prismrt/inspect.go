@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"os"
 	"slices"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/marketprism/prismrt/plugins"
 	"github.com/marketprism/prismrt/runtime/config"
+	"github.com/marketprism/prismrt/runtime/engine"
 	"github.com/marketprism/prismrt/runtime/task"
 	"github.com/marketprism/prismrt/runtime/wasm"
 )
@@ -24,7 +26,7 @@ type inspectCmd struct {
 // Help is shown below the flags.
 func (inspectCmd) Help() string {
 	return "Needs no server. The module is read, its imports are compared with what prismrt provides, and it is " +
-		"compiled; none of its code runs. Exits with 1 when an upload would be refused."
+		"compiled and started once in the sandbox, as an upload does. Exits with 1 when an upload would be refused."
 }
 
 // inspection is what --json prints.
@@ -37,7 +39,9 @@ type inspection struct {
 	Memory    *memoryReport `json:"memory"` // null without one
 	Imports   []importRow   `json:"imports"`
 	Exports   []exportRow   `json:"exports"`
-	CompileMS float64       `json:"compile_ms"` // 0 when it was not compiled
+	CompileMS float64       `json:"compile_ms"`       // 0 when it was not compiled
+	Begins    string        `json:"begins"`           // what calls begin with: checkpoint, start or anew; "" when it was not started
+	Reason    string        `json:"reason,omitempty"` // why not with more than that
 	Problems  []string      `json:"problems"`
 }
 
@@ -93,12 +97,12 @@ func inspect(ctx context.Context, module []byte, abi task.ABI) (*inspection, err
 	}
 	defer os.RemoveAll(dir)
 	cfg := config.Default()
-	engine, err := newEngine(ctx, cfg, dir, slog.New(slog.DiscardHandler))
+	e, err := newEngine(ctx, cfg, dir, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return nil, err
 	}
 	out := &inspection{Bytes: len(module), Digest: task.DigestOf(module), Functions: []string{}, Problems: []string{}}
-	report, err := plugins.Inspect(module, engine, abi)
+	report, err := plugins.Inspect(module, e, abi)
 	if err != nil {
 		out.Problems = append(out.Problems, task.FaultOf(err).Message)
 		return out, nil
@@ -108,13 +112,20 @@ func inspect(ctx context.Context, module []byte, abi task.ABI) (*inspection, err
 	// The most memory a manifest may ask for: what is asked is whether it compiles.
 	v := task.Version{Digest: out.Digest, ABI: report.ABI, Limits: cfg.Max.Limits()}
 	begun := time.Now()
-	program, err := engine.Compile(ctx, v, module)
+	program, err := e.Compile(ctx, v, module)
 	if err != nil {
 		out.Problems = append(out.Problems, task.FaultOf(err).Message)
 		return out, nil
 	}
 	out.CompileMS = float64(time.Since(begun).Microseconds()) / 1000
-	return out, program.Close(ctx)
+	instance, err := program.Instantiate(ctx)
+	if err != nil {
+		out.Problems = append(out.Problems, task.FaultOf(err).Message)
+		return out, program.Close(ctx)
+	}
+	begins, reason := program.Begins()
+	out.Begins, out.Reason = string(begins), reason
+	return out, errors.Join(instance.Close(ctx), program.Close(ctx))
 }
 
 func (i *inspection) fill(r plugins.Report) {
@@ -140,6 +151,26 @@ func (i *inspection) fill(r plugins.Report) {
 	}
 }
 
+// calls says what calls begin with.
+func (i *inspection) calls() string {
+	reason := ""
+	if i.Reason != "" {
+		reason = ": " + i.Reason
+	}
+	switch engine.Begins(i.Begins) {
+	case engine.AtCheckpoint:
+		return "go on from where the program first reads its input"
+	case engine.AtStart:
+		if i.ABI == task.ABICommand {
+			return "run the program from its beginning, on a rewound instance" + reason
+		}
+		return "run on a rewound instance, as it is after its start" + reason
+	case engine.Anew:
+		return "each need an instance of their own" + reason
+	}
+	return "-"
+}
+
 func (i *inspection) print(t *terminal) error {
 	contract := "none that prismrt knows"
 	if i.ABI != "" {
@@ -153,8 +184,8 @@ func (i *inspection) print(t *terminal) error {
 	if i.CompileMS > 0 {
 		compiled = (time.Duration(i.CompileMS*1000) * time.Microsecond).Round(time.Millisecond).String()
 	}
-	if err := t.printf("%s: %d bytes\ndigest     %s\ncontract   %s\nfunctions  %v\nmemory     %s\ncompiled   %s\n\n",
-		i.File, i.Bytes, i.Digest, contract, orDash(strings.Join(i.Functions, ", ")), memory, compiled); err != nil {
+	if err := t.printf("%s: %d bytes\ndigest     %s\ncontract   %s\nfunctions  %v\nmemory     %s\ncompiled   %s\ncalls      %s\n\n",
+		i.File, i.Bytes, i.Digest, contract, orDash(strings.Join(i.Functions, ", ")), memory, compiled, i.calls()); err != nil {
 		return err
 	}
 	var rows []table.Row

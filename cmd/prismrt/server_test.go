@@ -49,6 +49,7 @@ type server struct {
 	url  string
 	log  bytes.Buffer // complete once exited is closed
 	exit chan struct{}
+	gone chan struct{} // closed when the processes it started have ended, too
 }
 
 // start runs prismrt on the data folder until the test ends.
@@ -58,15 +59,27 @@ func start(t *testing.T, data string, args ...string) *server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &server{t: t, exit: make(chan struct{})}
+	s := &server{t: t, exit: make(chan struct{}), gone: make(chan struct{})}
 	s.cmd = exec.Command(path, append([]string{"serve", "--listen", "127.0.0.1:0", "--data", data}, args...)...)
 	stderr, err := s.cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
 	}
+	// The server and all it starts hold one end of a pipe.
+	alive, held, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.cmd.ExtraFiles = []*os.File{held}
 	if err := s.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+	held.Close()
+	go func() {
+		defer close(s.gone)
+		_, _ = io.Copy(io.Discard, alive)
+		alive.Close()
+	}()
 	address := make(chan string, 1)
 	go func() {
 		defer close(s.exit)
@@ -79,7 +92,10 @@ func start(t *testing.T, data string, args ...string) *server {
 		}
 		_ = s.cmd.Wait()
 	}()
-	t.Cleanup(s.kill)
+	t.Cleanup(func() {
+		s.kill()
+		<-s.gone // a compiler may still be writing to the data folder
+	})
 	select {
 	case s.url = <-address:
 	case <-s.exit:

@@ -165,7 +165,7 @@ func (e *Engine) removeCode(d task.Digest) error {
 }
 
 func (e *Engine) cacheDir(d task.Digest) string {
-	return filepath.Join(e.options.CacheDir, d.Hex(), "meter-"+wasm.MeterVersion)
+	return filepath.Join(e.options.CacheDir, d.Hex(), "rewritten-"+wasm.RewriteVersion)
 }
 
 // instantiateHosts gives r all that guests may import.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/experimental"
@@ -22,18 +23,9 @@ var initialisers = []string{"_initialize", "__wasm_call_ctors", "hs_init"}
 // input; then its image is taken, which later ones begin with. Starting it takes at
 // most the engine's StartTimeout. Faults are those of the guest's own start.
 func (p *Program) Instantiate(ctx context.Context) (*Instance, error) {
-	s := p.state.Load()
-	if s == nil {
-		p.first.Lock()
-		defer p.first.Unlock()
-		if s = p.state.Load(); s == nil {
-			i, s, err := p.begin(ctx)
-			if err != nil {
-				return nil, err
-			}
-			p.state.Store(s)
-			return i, nil
-		}
+	s, first, err := p.how(ctx)
+	if first != nil || err != nil {
+		return first, err
 	}
 	switch {
 	case s.image == nil:
@@ -42,6 +34,33 @@ func (p *Program) Instantiate(ctx context.Context) (*Instance, error) {
 		return p.again(ctx, s.image)
 	}
 	return p.clone(ctx, s.image)
+}
+
+// how finds out how instances begin. Who is the first to ask may get the instance
+// that was made for it.
+func (p *Program) how(ctx context.Context) (*state, *Instance, error) {
+	if s := p.state.Load(); s != nil {
+		return s, nil, nil
+	}
+	p.first.Lock()
+	defer p.first.Unlock()
+	if s := p.state.Load(); s != nil {
+		return s, nil, nil
+	}
+	s, err := p.recallState()
+	var i *Instance
+	if s == nil && err == nil {
+		if i, s, err = p.begin(ctx); err == nil {
+			if err := p.keepState(s); err != nil {
+				p.engine.options.Log.Warn("keep the image of a version", slog.Any("version", p.version.Ref), slog.Any("error", err))
+			}
+		}
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	p.state.Store(s)
+	return s, i, nil
 }
 
 // begin makes the first instance and finds out how those after it begin.

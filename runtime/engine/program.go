@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -51,24 +52,18 @@ type state struct {
 // Compile makes a Program of the module with v.Digest, from the cache where it
 // was compiled before. Faults of kind invalid say what is wrong with it.
 func (e *Engine) Compile(ctx context.Context, v task.Version, module []byte) (*Program, error) {
-	parsed, err := wasm.Parse(module)
+	defer e.use(v.Digest)()
+	rewritten, err := e.rewrite(v.Digest, module)
 	if err != nil {
-		return nil, task.Faultf(task.KindInvalid, "%w", err)
+		return nil, err
 	}
-	if m := parsed.Memory; m != nil && int64(m.Min)*wasm.PageSize > int64(v.Limits.Memory) {
+	if m := rewritten.Memory; m != nil && int64(m.Min)*wasm.PageSize > int64(v.Limits.Memory) {
 		return nil, task.Faultf(task.KindInvalid, "the module begins with %v of memory and limits.memory is %v; "+
 			"raise the limit in the manifest", task.Bytes(m.Min)*wasm.PageSize, v.Limits.Memory)
-	}
-	defer e.use(v.Digest)()
-	rewritten, err := wasm.Rewrite(module)
-	if err != nil {
-		return nil, task.Faultf(task.KindInvalid, "%w", err)
 	}
 	if err := e.ensureCompiled(ctx, v.Digest, rewritten.Module); err != nil {
 		return nil, err
 	}
-	resume, exported := parsed.Export(resumeFunction)
-	resumes := exported && resume.Kind == wasm.ExternFunc && resume.Type.Equal(wasm.FuncType{})
 	p, err := e.load(ctx, v, rewritten)
 	if err != nil && strings.HasPrefix(err.Error(), "compilationcache:") {
 		// The file on disk is damaged: it is only a cache.
@@ -80,11 +75,24 @@ func (e *Engine) Compile(ctx context.Context, v task.Version, module []byte) (*P
 		}
 		p, err = e.load(ctx, v, rewritten)
 	}
-	if err != nil {
-		return nil, err
+	return p, err
+}
+
+// rewrite makes the module that is compiled, or finds it where that was done before.
+func (e *Engine) rewrite(d task.Digest, module []byte) (*wasm.Rewritten, error) {
+	file := filepath.Join(e.cacheDir(d), "rewritten")
+	var kept wasm.Rewritten
+	if recall(file, &kept) {
+		return &kept, nil
 	}
-	p.resumes = resumes
-	return p, nil
+	rewritten, err := wasm.Rewrite(module)
+	if err != nil {
+		return nil, task.Faultf(task.KindInvalid, "%w", err)
+	}
+	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+		return nil, fmt.Errorf("folder for compiled code: %w", err)
+	}
+	return rewritten, keep(file, rewritten)
 }
 
 func (e *Engine) load(ctx context.Context, v task.Version, rewritten *wasm.Rewritten) (_ *Program, err error) {
@@ -116,6 +124,8 @@ func (e *Engine) load(ctx context.Context, v task.Version, rewritten *wasm.Rewri
 	for key, value := range v.Config {
 		p.environ = append(p.environ, key+"="+value)
 	}
+	resume, exported := p.compiled.ExportedFunctions()[resumeFunction]
+	p.resumes = exported && len(resume.ParamTypes())+len(resume.ResultTypes()) == 0
 	slices.Sort(p.environ) // the same for every instance
 	if m := rewritten.Memory; m != nil {
 		// One page less than can be addressed, so that there is one to ask for when it

@@ -165,7 +165,9 @@ func (i *Invoker) Pools() []monitor.Pool {
 	pools := make([]monitor.Pool, 0, len(i.loaded))
 	for ref, d := range i.loaded {
 		s := d.pool.Stats()
+		begins, reason := d.program.Begins()
 		pools = append(pools, monitor.Pool{
+			Begins: string(begins), Reason: reason,
 			Ref: ref, Ready: s.Ready, Building: s.Building, Lent: s.Lent, Waiting: s.Waiting, Max: s.Max,
 			Births: s.Births.Built, FailedBirths: s.Births.Failed, BirthTime: s.Births.Time,
 		})

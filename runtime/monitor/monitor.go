@@ -36,6 +36,8 @@ type Pool struct {
 	Ready, Building, Lent, Waiting, Max int
 	Births, FailedBirths                int64
 	BirthTime                           time.Duration // over all of them
+	Begins                              string        // what each call begins with: checkpoint, start or anew
+	Reason                              string        // why not with more than that, "" without one
 }
 
 // Guests is what is told of the instances of all versions.

@@ -18,15 +18,18 @@ type Row struct {
 	seconds           prometheus.Observer
 	poolSeconds       prometheus.Counter
 	runSeconds        prometheus.Counter
+	rewindSeconds     prometheus.Counter
 	inBytes, outBytes prometheus.Counter
 	fuelUsed          prometheus.Counter
 
-	mu               sync.Mutex
-	calls            int64
-	faults           map[task.Kind]int64
-	in, out          int64
-	fuel             int64
-	total, pool, run *hdrhistogram.Histogram // microseconds
+	mu      sync.Mutex
+	calls   int64
+	faults  map[task.Kind]int64
+	in, out int64
+	fuel    int64
+
+	// In microseconds.
+	total, pool, run, rewind *hdrhistogram.Histogram
 }
 
 // Observation is one finished invocation.
@@ -57,11 +60,13 @@ func newRow(ref task.Ref, m *series) *Row {
 		seconds:     m.seconds.With(labels),
 		poolSeconds: m.phases.MustCurryWith(labels).WithLabelValues("pool"),
 		runSeconds:  m.phases.MustCurryWith(labels).WithLabelValues("run"),
-		inBytes:     m.bytes.MustCurryWith(labels).WithLabelValues("input"),
-		outBytes:    m.bytes.MustCurryWith(labels).WithLabelValues("output"),
-		fuelUsed:    m.fuel.With(labels),
-		faults:      make(map[task.Kind]int64),
-		total:       newHistogram(), pool: newHistogram(), run: newHistogram(),
+
+		rewindSeconds: m.phases.MustCurryWith(labels).WithLabelValues("rewind"),
+		inBytes:       m.bytes.MustCurryWith(labels).WithLabelValues("input"),
+		outBytes:      m.bytes.MustCurryWith(labels).WithLabelValues("output"),
+		fuelUsed:      m.fuel.With(labels),
+		faults:        make(map[task.Kind]int64),
+		total:         newHistogram(), pool: newHistogram(), run: newHistogram(), rewind: newHistogram(),
 	}
 }
 
@@ -71,6 +76,7 @@ func (r *Row) Observe(o Observation) {
 	r.seconds.Observe(o.Total.Seconds())
 	r.poolSeconds.Add(o.Timing.Pool.Seconds())
 	r.runSeconds.Add(o.Timing.Run.Seconds())
+	r.rewindSeconds.Add(o.Timing.Rewind.Seconds())
 	r.inBytes.Add(float64(o.In))
 	r.outBytes.Add(float64(o.Out))
 	r.fuelUsed.Add(float64(o.Fuel))
@@ -87,6 +93,7 @@ func (r *Row) Observe(o Observation) {
 	record(r.total, o.Total)
 	record(r.pool, o.Timing.Pool)
 	record(r.run, o.Timing.Run)
+	record(r.rewind, o.Timing.Rewind)
 }
 
 func record(h *hdrhistogram.Histogram, d time.Duration) {

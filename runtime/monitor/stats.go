@@ -68,6 +68,12 @@ type PoolRow struct {
 	Max         int     `json:"max"`
 	Births      int64   `json:"births"`
 	BirthMeanMS float64 `json:"birth_mean_ms"` // failed ones included
+
+	// Begins is what each call begins with: "checkpoint", the image of a command at
+	// its first read; "start", the image of what has been set up; "anew", an instance
+	// of its own. Reason is why not with more than that.
+	Begins string `json:"begins"`
+	Reason string `json:"reason,omitempty"`
 }
 
 // Plugin is what became of one version's invocations. Times are of all of them
@@ -84,6 +90,7 @@ type Plugin struct {
 	Total       Times               `json:"total"`
 	Pool        Times               `json:"pool"`
 	Run         Times               `json:"run"`
+	Rewind      Times               `json:"rewind"`
 }
 
 // Times are a distribution, in milliseconds.
@@ -110,6 +117,7 @@ func (m *Monitor) Stats() Stats {
 		row := PoolRow{
 			Namespace: p.Ref.Namespace, Plugin: p.Ref.Plugin, Version: p.Ref.Version,
 			Ready: p.Ready, Building: p.Building, Lent: p.Lent, Waiting: p.Waiting, Max: p.Max, Births: p.Births,
+			Begins: p.Begins, Reason: p.Reason,
 		}
 		if n := p.Births + p.FailedBirths; n > 0 {
 			row.BirthMeanMS = milliseconds(p.BirthTime) / float64(n)
@@ -148,7 +156,7 @@ func (r *Row) plugin(ref task.Ref) Plugin {
 	return Plugin{
 		Namespace: ref.Namespace, Plugin: ref.Plugin, Version: ref.Version,
 		Calls: r.calls, Faults: faults, InputBytes: r.in, OutputBytes: r.out, Fuel: r.fuel,
-		Total: times(r.total), Pool: times(r.pool), Run: times(r.run),
+		Total: times(r.total), Pool: times(r.pool), Run: times(r.run), Rewind: times(r.rewind),
 	}
 }
 

@@ -19,7 +19,7 @@ import (
 // TestTheSameCallsUseTheSameFuelEverywhere makes a thousand calls of kernels that
 // nobody here wrote (TinyGo, wazero's own benchmark), twice and with other slices.
 // What they use is written down here: the race detector, another machine or
-// another day must not change it. A change of the metering does, and of MeterVersion.
+// another day must not change it. A change of the metering does, and of RewriteVersion.
 func TestTheSameCallsUseTheSameFuelEverywhere(t *testing.T) {
 	const want = "1105d827100230e9"
 	module, err := os.ReadFile(wazeroFile(t, "internal/integration_test/bench/testdata/case.wasm"))

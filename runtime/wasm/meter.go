@@ -17,8 +17,8 @@ const (
 	MeterModule    = "prismrt"
 	RefuelFunction = "refuel"
 
-	// MeterVersion changes whenever the same module is metered differently.
-	MeterVersion = "3"
+	// RewriteVersion changes whenever the same module is rewritten differently.
+	RewriteVersion = "4"
 
 	// FuelGlobal is the exported mutable i64 of instructions that may still be run.
 	FuelGlobal = reservedPrefix + "fuel"
