@@ -98,7 +98,8 @@ type Catalogue struct {
 type key struct{ namespace, name string }
 
 // Open reads what is stored and removes modules that a crash left without a
-// record. Nothing is loaded before Load.
+// record. Nothing is loaded before Load; until then, calls of what has a live version
+// wait.
 func Open(ctx context.Context, o Options) (*Catalogue, error) {
 	c := &Catalogue{options: o, plugins: make(map[key]Plugin)}
 	stored, err := o.Store.Plugins(ctx)
@@ -113,6 +114,9 @@ func Open(ctx context.Context, o Options) (*Catalogue, error) {
 			p.Versions = append(p.Versions, c.derive(v))
 		}
 		c.plugins[key{s.Namespace, s.Name}] = p
+		if p.Live != 0 {
+			o.Runner.Expect(p.Namespace, p.Name)
+		}
 	}
 	if err := o.Modules.Sweep(func(d task.Digest) bool { return known[d] }); err != nil {
 		return nil, err
@@ -140,14 +144,12 @@ func (c *Catalogue) derive(v store.Version) Version {
 }
 
 // Load makes every live version callable, a few at a time, and returns when all
-// are or cannot be. Until then their calls wait. What cannot be loaded answers
-// why, and is logged.
+// are or cannot be. What cannot be loaded answers why, and is logged.
 func (c *Catalogue) Load(ctx context.Context, atOnce int) {
 	var live []task.Ref
 	for _, p := range c.all() {
 		if p.Live != 0 {
 			live = append(live, task.Ref{Namespace: p.Namespace, Plugin: p.Name, Version: p.Live})
-			c.options.Runner.Expect(p.Namespace, p.Name)
 		}
 	}
 	var wg sync.WaitGroup

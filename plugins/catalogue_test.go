@@ -159,8 +159,8 @@ func TestAnUploadBecomesTheLiveVersionAndOutlivesARestart(t *testing.T) {
 	if err != nil || p.Live != 2 || len(p.Versions) != 2 || p.Versions[1].Facts.Exports[0] != "_start" {
 		t.Fatalf("after a restart: %+v, %v", p, err)
 	}
-	if r.routed["up"] != 0 {
-		t.Error("something was loaded before Load")
+	if _, waits := r.routed["up"]; !waits || len(r.loaded) > 0 {
+		t.Errorf("before Load: routed %v, loaded %v; want calls to wait", r.routed, r.loaded)
 	}
 	again.Load(t.Context(), 2)
 	if got := r.loaded[v.Ref]; r.routed["up"] != 2 || got.Limits.Memory != memory || got.Digest != v.Digest || got.ABI != task.ABICommand {
