@@ -72,7 +72,8 @@ check: test lint ## what CI runs
 fuzz: ## fuzz whatever reads foreign bytes, FUZZTIME (1m) each
 	$(GO) test -run '^$$' -fuzz FuzzParse -fuzztime $(FUZZTIME) ./runtime/wasm
 	$(GO) test -run '^$$' -fuzz FuzzMeter$$ -fuzztime $(FUZZTIME) ./runtime/wasm
-	$(GO) test -run '^$$' -fuzz FuzzMeteredRunsAsWritten -fuzztime $(FUZZTIME) ./runtime/wasm
+	$(GO) test -run '^$$' -fuzz FuzzRewrite -fuzztime $(FUZZTIME) ./runtime/wasm
+	$(GO) test -run '^$$' -fuzz FuzzMeteredRunsAsWritten -fuzztime $(FUZZTIME) -fuzzminimizetime 10x ./runtime/wasm
 	$(GO) test -run '^$$' -fuzz FuzzLines -fuzztime $(FUZZTIME) ./runtime/wasm/lines
 	$(GO) test -run '^$$' -fuzz Fuzz -fuzztime $(FUZZTIME) -fuzzminimizetime 10x ./host/wasi
 	$(GO) test -run '^$$' -fuzz FuzzDecode -fuzztime $(FUZZTIME) ./runtime/config

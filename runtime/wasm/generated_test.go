@@ -25,7 +25,9 @@ type stage struct {
 	state    wazero.CompiledModule // of which each instance needs one
 	refueler api.Module
 	spent    int // parameters of what it offers
-	run      *run
+
+	miscompiled int // modules of which only the interpreter does what they say
+	run         *run
 }
 
 // run is what one instance did.
@@ -51,9 +53,9 @@ type call struct {
 	budget       int32 // used up
 }
 
-func newStage(t testing.TB) *stage {
+func newStage(t testing.TB, config wazero.RuntimeConfig) *stage {
 	ctx := context.Background() // fuzzing shares a stage among its tests
-	s := &stage{runtime: wazero.NewRuntime(ctx), spent: -1}
+	s := &stage{runtime: wazero.NewRuntimeWithConfig(ctx, config), spent: -1}
 	t.Cleanup(func() { s.runtime.Close(ctx) })
 	var err error
 	if s.state, err = s.runtime.CompileModule(ctx, wasmtest.State()); err != nil {
@@ -314,11 +316,11 @@ func (s *stage) runsAsWritten(t *testing.T, choices []byte) []call {
 	s.offerRefuel(t, metered)
 	written := s.perform(t, asWritten, choices, 0)
 	counting := s.perform(t, asCounting, choices, 0)
-	compare(t, choices, "counting", written, counting)
+	s.judge(t, choices, "counting", written, counting)
 	var first *run
 	for _, slice := range []int64{1_000_000_000, 97, 1} {
 		r := s.perform(t, metered, choices, slice)
-		compare(t, choices, fmt.Sprintf("metered with slices of %d", slice), written, r)
+		s.judge(t, choices, fmt.Sprintf("metered with slices of %d", slice), written, r)
 		if t.Failed() {
 			break
 		}
@@ -343,21 +345,39 @@ func (s *stage) runsAsWritten(t *testing.T, choices []byte) []call {
 	return counting.calls
 }
 
-func compare(t *testing.T, choices []byte, how string, want, got *run) {
+// judge compares a rewritten module's run with that of the module as it is. Where
+// they differ, wazero's interpreter has the last word: its compiler (v1.12.0) gets
+// one in some 100,000 of these modules wrong, as they are or rewritten.
+func (s *stage) judge(t *testing.T, choices []byte, how string, written, got *run) {
 	t.Helper()
+	why := difference(written, got)
+	if why == "" {
+		return
+	}
+	interpreter := newStage(t, wazero.NewRuntimeConfigInterpreter())
+	module := interpreter.compile(t, wasmtest.Generate(choices), choices)
+	if difference(interpreter.perform(t, module, choices, 0), got) == "" {
+		s.miscompiled++
+		return
+	}
+	t.Errorf("%x, %s: %s", choices, how, why)
+}
+
+// difference says in what two runs differ, "" in nothing.
+func difference(want, got *run) string {
 	for i := range min(len(want.calls), len(got.calls)) {
 		w, g := want.calls[i], got.calls[i]
 		if w.does != g.does || w.ends != g.ends || w.left != g.left || !slices.Equal(w.log, g.log) {
-			t.Errorf("%x: %s: as it is it %s, log %d, globals%s\n%s it %s, log %d, globals%s", choices, w.does, w.ends, w.log, w.left, how, g.ends, g.log, g.left)
-			return
+			return fmt.Sprintf("%s: as it is it %s, log %d, globals%s\nand now it %s, log %d, globals%s", w.does, w.ends, w.log, w.left, g.ends, g.log, g.left)
 		}
 	}
 	if len(want.calls) != len(got.calls) {
-		t.Errorf("%x: %d calls, %s %d", choices, len(want.calls), how, len(got.calls))
+		return fmt.Sprintf("%d calls and now %d", len(want.calls), len(got.calls))
 	}
 	if !bytes.Equal(want.memory, got.memory) {
-		t.Errorf("%x: memories differ, %s: %d bytes and %d", choices, how, len(want.memory), len(got.memory))
+		return fmt.Sprintf("memories differ: %d bytes and now %d", len(want.memory), len(got.memory))
 	}
+	return ""
 }
 
 func TestGeneratedModulesRunAsWritten(t *testing.T) {
@@ -365,7 +385,7 @@ func TestGeneratedModulesRunAsWritten(t *testing.T) {
 	if testing.Short() {
 		n = 150
 	}
-	s := newStage(t)
+	s := newStage(t, wazero.NewRuntimeConfig())
 	random := rand.NewChaCha8([32]byte{1})
 	modules, calls, traps, short := 0, 0, 0, 0
 	for begun := time.Now(); modules < n && time.Since(begun) < 20*time.Second && !t.Failed(); modules++ {
@@ -385,6 +405,9 @@ func TestGeneratedModulesRunAsWritten(t *testing.T) {
 	if short*500 > calls {
 		t.Error("too many calls do not pay for all they run")
 	}
+	if s.miscompiled > 1 {
+		t.Errorf("%d modules do what they do when they are interpreted, and not what they do compiled as they are", s.miscompiled)
+	}
 }
 
 func FuzzMeteredRunsAsWritten(f *testing.F) {
@@ -394,7 +417,7 @@ func FuzzMeteredRunsAsWritten(f *testing.F) {
 		random.Read(choices)
 		f.Add(choices)
 	}
-	s := newStage(f)
+	s := newStage(f, wazero.NewRuntimeConfig())
 	f.Fuzz(func(t *testing.T, choices []byte) {
 		if len(choices) < 5000 { // longer ones take long and find no more
 			s.runsAsWritten(t, choices)
