@@ -88,7 +88,7 @@ func (i *Instance) toCheckpoint(c *call) error {
 			c.in.Input, c.atEnd = prelude, last
 		}
 	}
-	err := c.run(nil, i.function(wasm.RunFunction))
+	err := c.run(nil, i.function(wasm.RunFunction).Function)
 	if !errors.Is(err, errCheckpoint) {
 		i.checkpoint = nil
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/tetratelabs/wazero/api"
 
@@ -116,14 +117,14 @@ const maxStack = 256 << 10
 // releaseStacks drops functions whose native stack has grown, to be looked up
 // anew. It reports false where one cannot be dropped, since a run is to go on in it.
 func (i *Instance) releaseStacks() bool {
-	for name, f := range i.functions {
-		if stackOf(f) <= maxStack {
+	for n := len(i.functions) - 1; n >= 0; n-- {
+		if stack := i.functions[n].stack; stack == nil || len(*stack) <= maxStack {
 			continue
 		}
 		if i.checkpoint != nil {
 			return false
 		}
-		delete(i.functions, name)
+		i.functions = slices.Delete(i.functions, n, n+1)
 	}
 	return true
 }

@@ -16,8 +16,8 @@ import (
 type Instance struct {
 	program    *Program
 	module     api.Module
-	memory     *memory.Memory          // nil for a module without memory
-	functions  map[string]api.Function // those that were looked up, by their names
+	memory     *memory.Memory // nil for a module without memory
+	functions  []function     // those that were looked up
 	fuel       api.MutableGlobal
 	stack      api.MutableGlobal
 	spoilt     api.MutableGlobal   // nil: the module cannot be
@@ -27,8 +27,18 @@ type Instance struct {
 	own        *image              // that image, where no other instance has it
 	checkpoint *checkpoint         // where a command goes on; nil: at its beginning
 	slice      int64               // fuel given at once, learnt from how fast this guest burns it
-	call       *call               // the invocation being served
+	call       call                // the invocation being served, if there is one
+	result     [1]uint64           // of the handler
 	closed     bool
+}
+
+// function is an export that was looked up: each time, wazero makes a native stack
+// for it.
+type function struct {
+	api.Function
+	name    string
+	handles bool    // it can be a handler
+	stack   *[]byte // the native stack; nil where it cannot be told
 }
 
 // resumeFunction is an optional export of type () -> () that runs before the
@@ -48,16 +58,16 @@ func (i *Instance) Run(ctx context.Context, in task.Invocation) (output []byte, 
 	if fault != nil {
 		return nil, 0, fault
 	}
-	result := []uint64{0}
-	if resume := i.resume(); resume != nil {
-		err = c.run(result, resume, f)
+	i.result[0] = 0
+	if i.image != nil && i.program.resumes {
+		err = c.run(i.result[:], i.function(resumeFunction).Function, f)
 	} else {
-		err = c.run(result, f)
+		err = c.run(i.result[:], f)
 	}
 	if f := c.outcome(err); f != nil {
 		return nil, c.used, f
 	}
-	if code := int32(uint32(result[0])); code != 0 {
+	if code := int32(uint32(i.result[0])); code != 0 {
 		return nil, c.used, c.fault(task.KindGuest, "the handler returned %d", code)
 	}
 	return c.output, c.used, nil
@@ -70,40 +80,30 @@ func (i *Instance) handler(name string) (api.Function, *task.Fault) {
 		if name != "" {
 			return nil, task.Faultf(task.KindNotFound, "%s is a command and has no function %q; call it without one", v.Ref.Plugin, name)
 		}
-		return i.function(wasm.RunFunction), nil
+		return i.function(wasm.RunFunction).Function, nil
 	}
 	if name == "" {
 		name = v.Function
 	}
-	if f := i.function(name); f != nil && isHandler(f.Definition()) {
-		return f, nil
+	if f := i.function(name); f != nil && f.handles {
+		return f.Function, nil
 	}
 	return nil, task.Faultf(task.KindNotFound, "%s has no function %q of type () -> i32", v.Ref.Plugin, name)
 }
 
-// function looks an export up once: each time, wazero makes a native stack for it.
-// It is nil where there is no such function.
-func (i *Instance) function(name string) api.Function {
-	f, known := i.functions[name]
-	if known {
-		return f
+// function looks an export up, once. It is nil where there is no such function.
+func (i *Instance) function(name string) *function {
+	for n := range i.functions {
+		if f := &i.functions[n]; f.name == name {
+			return f
+		}
 	}
-	if f = i.module.ExportedFunction(name); f == nil {
+	f := i.module.ExportedFunction(name)
+	if f == nil {
 		return nil // names that callers make up are not kept
 	}
-	if i.functions == nil {
-		i.functions = make(map[string]api.Function, 1)
-	}
-	i.functions[name] = f
-	return f
-}
-
-// resume finds what is to run before the handler, nil where there is nothing.
-func (i *Instance) resume() api.Function {
-	if i.image == nil || !i.program.resumes {
-		return nil
-	}
-	return i.function(resumeFunction)
+	i.functions = append(i.functions, function{f, name, isHandler(f.Definition()), stackOf(f)})
+	return &i.functions[len(i.functions)-1]
 }
 
 func isHandler(d api.FunctionDefinition) bool {
@@ -111,11 +111,12 @@ func isHandler(d api.FunctionDefinition) bool {
 }
 
 func (i *Instance) begin(ctx context.Context, in task.Invocation) *call {
-	i.call = &call{Context: ctx, instance: i, in: in}
-	return i.call
+	i.call = call{Context: ctx, instance: i, in: in}
+	return &i.call
 }
 
-func (i *Instance) end() { i.call = nil }
+// end lets go of what the call held.
+func (i *Instance) end() { i.call = call{} }
 
 // Close frees the instance. It must not be running. A second time it does nothing.
 func (i *Instance) Close(ctx context.Context) error {

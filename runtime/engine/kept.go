@@ -26,7 +26,7 @@ type keptState struct {
 // stateFile names the file of a program's state by all that it depends on besides
 // the module: what the guest could see while it started.
 func (p *Program) stateFile() string {
-	key, err := json.Marshal([]any{1, p.version.ABI, p.args, p.environ, p.memory, p.version.Limits.Stack})
+	key, err := json.Marshal([]any{1, p.version.Ref, p.version.ABI, p.args, p.environ, p.memory, p.version.Limits.Stack})
 	if err != nil {
 		panic("engine: a version does not encode: " + err.Error())
 	}

@@ -22,6 +22,10 @@ const (
 	firstSlice = 100_000
 	minSlice   = 1_000
 	maxSlice   = 10_000_000
+
+	// lookAfter is for how much work of host functions nobody looks at the clock,
+	// which takes as long as a cheap one: some microseconds.
+	lookAfter = 2_000
 )
 
 // errEnded unwinds a guest whose time is over.
@@ -29,10 +33,11 @@ var errEnded = errors.New("ended")
 
 // meter is the fuel and the stack of one run.
 type meter struct {
-	used  int64     // by the slices that are used up
-	given int64     // the slice that is being used
-	slot  bool      // a run slot is held
-	since time.Time // when it was given
+	used     int64     // by the slices that are used up
+	given    int64     // the slice that is being used
+	unlooked int64     // spent by host functions since the clock was looked at
+	slot     bool      // a run slot is held
+	since    time.Time // when it was given
 }
 
 // run calls functions of a guest, until one fails, and settles their fuel. The
@@ -48,7 +53,7 @@ func (c *call) run(stack []uint64, functions ...api.Function) (err error) {
 	defer c.leave()
 	c.give(min(i.slice, c.left()))
 	for _, f := range functions {
-		c.begins = f == i.functions[wasm.RunFunction]
+		c.begins = i.program.version.ABI == task.ABICommand && i.function(wasm.RunFunction).Function == f
 		i.stack.Set(uint64(i.program.version.Limits.Stack))
 		if err = f.CallWithStack(c, stack); err != nil {
 			break
@@ -122,8 +127,12 @@ func (c *call) refuel() {
 func (c *call) Spend(fuel int64) {
 	global := c.instance.fuel
 	left := int64(global.Get()) - fuel
-	if global.Set(uint64(left)); left < 0 || time.Since(c.since) > 2*sliceTime {
+	global.Set(uint64(left))
+	if c.unlooked += fuel; left < 0 || c.unlooked >= lookAfter && time.Since(c.since) > 2*sliceTime {
 		c.refuel()
+	}
+	if c.unlooked >= lookAfter {
+		c.unlooked = 0
 	}
 }
 

@@ -35,13 +35,14 @@ func of[T any](f field, pointer any) *T {
 	return (*T)(unsafe.Add(reflect.ValueOf(pointer).UnsafePointer(), f.offset))
 }
 
-// stackOf returns how many bytes a function's native stack takes; 0: unknown.
-func stackOf(f api.Function) int {
+// stackOf returns a function's native stack, which changes as it grows; nil where
+// it cannot be told.
+func stackOf(f api.Function) *[]byte {
 	stack, found := fieldOf[[]byte](f, "stack")
 	if !found {
-		return 0
+		return nil
 	}
-	return len(*of[[]byte](stack, f))
+	return of[[]byte](stack, f)
 }
 
 // framesOf returns the part of a snapshot that frames lie in, or nil where it
