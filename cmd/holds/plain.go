@@ -87,6 +87,9 @@ func (*plainCall) Log(slog.Level, string) {}
 // Config finds nothing.
 func (*plainCall) Config(string) (string, bool) { return "", false }
 
+// About knows nothing.
+func (*plainCall) About(string) (string, bool) { return "", false }
+
 // Value is the call itself for its key.
 func (c *plainCall) Value(key any) any {
 	if _, ok := key.(task.CallKey); ok {

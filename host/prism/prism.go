@@ -32,9 +32,12 @@ type Call interface {
 	Log(level slog.Level, message string)
 	Config(key string) (value string, set bool)
 
+	// About returns what is known of the call itself: see callGet.
+	About(key string) (value string, set bool)
+
 	// Awaiting reports whether Await is wanted, and Await is called when the guest is
-	// about to look at its input (host/wasi, Guest): a command may do so by these
-	// functions, too.
+	// about to look at its input, or at the call (host/wasi, Guest): a command may do
+	// so by these functions, too.
 	Awaiting() bool
 	Await(again func(context.Context) uint64)
 
@@ -53,7 +56,8 @@ const (
 // levels are those of log, as guests number them; a higher number is an error.
 var levels = [...]slog.Level{slog.LevelDebug, slog.LevelInfo, slog.LevelWarn, slog.LevelError}
 
-// maxKey bounds keys of config_get, in bytes: no manifest has longer ones.
+// maxKey bounds keys of config_get and call_get, in bytes: no manifest has longer
+// ones.
 const maxKey = 64 << 10
 
 // maxText bounds one message of fail and log, in bytes; the rest is dropped.
@@ -80,6 +84,7 @@ func Instantiate(ctx context.Context, r wazero.Runtime) error {
 		{"fail", fail, []api.ValueType{i32, i32}, nil},
 		{"log", log, []api.ValueType{i32, i32, i32}, nil},
 		{"config_get", configGet, []api.ValueType{i32, i32, i32, i32}, []api.ValueType{i32}},
+		{"call_get", callGet, []api.ValueType{i32, i32, i32, i32}, []api.ValueType{i32}},
 	} {
 		b.NewFunctionBuilder().WithGoModuleFunction(api.GoModuleFunc(func(ctx context.Context, m api.Module, stack []uint64) {
 			c := callOf(ctx)
@@ -153,12 +158,30 @@ func log(c Call, mem memory, stack []uint64) {
 
 // config_get(key, key length, ptr, capacity) -> length of the value, of which
 // as much was copied as there is capacity; -1 when the key is not set
-func configGet(c Call, mem memory, stack []uint64) {
+func configGet(c Call, mem memory, stack []uint64) { lookUp(c.Config, c, mem, stack) }
+
+// call_get(key, key length, ptr, capacity) -> as config_get. The keys:
+//
+//   - request_id, by which caller and operator know the call
+//   - function, the handler that runs; not set for a command, which has none
+//   - plugin and version, the latter decimal
+//   - deadline, when the guest will be ended: RFC 3339, UTC, with milliseconds; not
+//     set without one
+//
+// What differs from call to call is not set where there is no call yet, hence a
+// command that asks waits for one, as it does for its input.
+func callGet(c Call, mem memory, stack []uint64) {
+	await(c, callGet, mem, stack)
+	lookUp(c.About, c, mem, stack)
+}
+
+// lookUp answers config_get and call_get from what get returns.
+func lookUp(get func(key string) (value string, set bool), c Call, mem memory, stack []uint64) {
 	key := mem.mustRead(uint32(stack[0]), uint32(stack[1]))
 	c.Spend(int64(min(len(key), maxKey)) / 8)
 	value, set := "", false
 	if len(key) <= maxKey {
-		value, set = c.Config(string(key))
+		value, set = get(string(key))
 	}
 	if !set {
 		stack[0] = refused

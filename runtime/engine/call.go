@@ -1,10 +1,12 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
 	"log/slog"
+	"strconv"
 	"strings"
 	"time"
 
@@ -163,6 +165,33 @@ func (c *call) Config(key string) (string, bool) {
 	value, ok := c.instance.program.version.Config[key]
 	return value, ok
 }
+
+// About returns what guests may know of the call (host/prism, callGet). At birth, which
+// is the same for all instances, there is none.
+func (c *call) About(key string) (string, bool) {
+	v := &c.instance.program.version
+	value := ""
+	switch key {
+	case "plugin":
+		value = v.Ref.Plugin
+	case "version":
+		value = strconv.Itoa(v.Ref.Version)
+	case "request_id":
+		value = string(c.in.ID)
+	case "function":
+		if c.birth == nil && v.ABI != task.ABICommand {
+			value = cmp.Or(c.in.Function, v.Function)
+		}
+	case "deadline":
+		if deadline, ok := c.Deadline(); ok && c.birth == nil {
+			value = deadline.UTC().Format(deadlineFormat)
+		}
+	}
+	return value, value != ""
+}
+
+// deadlineFormat is RFC 3339 with milliseconds, which cut off what is shorter.
+const deadlineFormat = "2006-01-02T15:04:05.000Z07:00"
 
 // outcome says what a run came to whose Call returned err: nil when the guest
 // did what it was asked, a fault otherwise.

@@ -59,7 +59,7 @@ func (i *Instance) Run(ctx context.Context, in task.Invocation) (output []byte, 
 		return nil, 0, fault
 	}
 	i.result[0] = 0
-	if i.image != nil && i.program.resumes {
+	if i.resumes() {
 		err = c.run(i.result[:], i.function(resumeFunction).Function, f)
 	} else {
 		err = c.run(i.result[:], f)
@@ -71,6 +71,12 @@ func (i *Instance) Run(ctx context.Context, in task.Invocation) (output []byte, 
 		return nil, c.used, c.fault(task.KindGuest, "the handler returned %d", code)
 	}
 	return c.output, c.used, nil
+}
+
+// resumes tells whether the guest is to make anew what calls do not share. One that
+// begins anew for each call has not made it yet.
+func (i *Instance) resumes() bool {
+	return i.program.resumes && i.image != nil && (i.checkpoint != nil || i.program.version.ABI != task.ABICommand)
 }
 
 // handler finds what an invocation of the named handler calls.

@@ -23,7 +23,8 @@
  *
  * Every call starts from the memory that constructors left behind, and nothing of a call survives it:
  * memory that a handler does not free is not lost, and what it stores in a global is gone with the
- * next call. The server may run the constructors once for a version and keep that memory.
+ * next call. The server runs the constructors once for a version and keeps that memory. What they left
+ * and must not be the same in every call is made anew by PRISM_RESUME.
  *
  * Compiled for anything but WebAssembly, the functions prism_host_* are plain declarations, and a test
  * links its own.
@@ -60,6 +61,15 @@
 #define PRISM_EXPORT(name) PRISM_EXPORT_ATTRIBUTE(name)
 #endif
 
+/* PRISM_RESUME stands before the definition of a function, void f(void), that the server runs at the
+ * beginning of each call, before the handler, or before a program goes on from its first read:
+ *
+ *	PRISM_RESUME void resume(void) { prism_reseed(); }
+ *
+ * A plugin has at most one. It does not run when the manifest has image = "off": constructors then run for
+ * each call. */
+#define PRISM_RESUME PRISM_EXPORT("prism_resume")
+
 /* The host's functions. Lengths and offsets are in bytes; text is UTF-8 and needs no zero at its end.
  * The helpers below are easier to call. */
 
@@ -82,6 +92,17 @@ PRISM_IMPORT("log") void prism_host_log(int32_t level, const char *message, uint
 /* Copies as much of a config value as fits into capacity bytes. Returns the length of the whole value,
  * -1 when the key is not set. */
 PRISM_IMPORT("config_get") int32_t prism_host_config_get(const char *key, uint32_t key_length, void *to, uint32_t capacity);
+
+/* As prism_host_config_get, of what is known of the call: prism_call_get has the keys. */
+PRISM_IMPORT("call_get") int32_t prism_host_call_get(const char *key, uint32_t key_length, void *to, uint32_t capacity);
+
+/* Fills length bytes at random. Returns 0. This one is of WASI, and there without wasi-libc, too. */
+#ifdef __wasm__
+PRISM_LINKAGE __attribute__((import_module("wasi_snapshot_preview1"), import_name("random_get")))
+#else
+PRISM_LINKAGE
+#endif
+int32_t prism_host_random(void *to, uint32_t length);
 
 /* The levels of the log, from the least to the most important. */
 enum prism_level {
@@ -172,22 +193,54 @@ __attribute__((format(printf, 2, 3))) static inline void prism_logf(enum prism_l
 	prism_host_log((int32_t)level, message, (uint32_t)length);
 }
 
-/* prism_config returns the value the operator granted under key in the plugin's manifest ([grants]
- * config), followed by a zero byte, in memory the caller frees. It returns NULL when the key is not set
- * or there is no memory for the value; length may be NULL. */
-static inline char *prism_config(const char *key, size_t *length) {
+/* prism_value is prism_config of what get copies. */
+static inline char *prism_value(int32_t (*get)(const char *, uint32_t, void *, uint32_t), const char *key, size_t *length) {
 	uint32_t key_length = (uint32_t)strlen(key);
-	int32_t size = prism_host_config_get(key, key_length, NULL, 0);
+	int32_t size = get(key, key_length, NULL, 0);
 	char *value = size < 0 ? NULL : (char *)malloc((size_t)size + 1);
 	if (value == NULL) {
 		return NULL;
 	}
-	prism_host_config_get(key, key_length, value, (uint32_t)size);
+	get(key, key_length, value, (uint32_t)size);
 	value[size] = '\0';
 	if (length != NULL) {
 		*length = (size_t)size;
 	}
 	return value;
+}
+
+/* prism_config returns the value the operator granted under key in the plugin's manifest ([grants]
+ * config), followed by a zero byte, in memory the caller frees. It returns NULL when the key is not set
+ * or there is no memory for the value; length may be NULL. */
+static inline char *prism_config(const char *key, size_t *length) {
+	return prism_value(prism_host_config_get, key, length);
+}
+
+/* prism_call_get is prism_config of what is known of the call in progress:
+ *
+ *	request_id      a ULID: the caller has it as Prism-Request-Id, and the server's log tells it
+ *	function        the handler that was called, the default one if the call named none
+ *	plugin, version the name the plugin was pushed under, and the number of the version that runs
+ *	deadline        when the server will stop the call, as 2026-03-01T12:00:00.000Z; not set without one
+ */
+static inline char *prism_call_get(const char *key, size_t *length) {
+	return prism_value(prism_host_call_get, key, length);
+}
+
+/* prism_random fills memory at random: from the server in a call, and the same for all calls in a
+ * constructor. */
+static inline void prism_random(void *to, size_t length) {
+	if (prism_host_random(to, (uint32_t)length) != 0) {
+		abort();
+	}
+}
+
+/* prism_reseed gives rand() numbers of its own for this call; see PRISM_RESUME. Other generators (random(),
+ * drand48(), those of <random>) are seeded from prism_random in the same way. */
+static inline void prism_reseed(void) {
+	unsigned seed;
+	prism_random(&seed, sizeof seed);
+	srand(seed);
 }
 
 #endif

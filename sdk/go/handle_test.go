@@ -61,6 +61,22 @@ func TestHandlePanicsOnMisuse(t *testing.T) {
 	}
 }
 
+func TestOnResumePanicsWithoutAHook(t *testing.T) {
+	defer func() {
+		if message, _ := recover().(string); !strings.HasPrefix(message, "prism: OnResume was called") {
+			t.Errorf("panic = %q", message)
+		}
+	}()
+	OnResume(nil)
+}
+
+func TestOutsideACallNothingIsKnownOfIt(t *testing.T) {
+	deadline, ok := Deadline()
+	if RequestID() != "" || Function() != "" || Plugin() != "" || Version() != 0 || ok {
+		t.Errorf("%q %q %q %d %v", RequestID(), Function(), Plugin(), Version(), deadline)
+	}
+}
+
 func TestRunOutsideACallFails(t *testing.T) {
 	ran := false
 	status := Run(func(context.Context, []byte) ([]byte, error) { ran = true; return nil, nil })

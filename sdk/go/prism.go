@@ -26,12 +26,12 @@
 // # What lives how long
 //
 // Every call starts from the memory that the package's init functions left behind, and nothing of a
-// call survives it: what a handler stores in a global is gone with the next call. The server may run
-// the init functions once for a version and keep that memory, so what they prepare (a table, a compiled
+// call survives it: what a handler stores in a global is gone with the next call. The server runs the
+// init functions once for a version and keeps that memory, so what they prepare (a table, a compiled
 // pattern) is not paid for by a call.
 //
-// The state of Go's own random generators may be part of that memory; math/rand and math/rand/v2 then
-// repeat their numbers in every call. crypto/rand asks the host each time and does not.
+// What they drew at random is the same in every call; OnResume makes it anew. The functions of math/rand
+// and math/rand/v2 are seeded for each call by this package, and crypto/rand asks the host each time.
 //
 // # Panics
 //
@@ -50,7 +50,7 @@ import (
 // of kind guest; the output is then dropped.
 //
 // The context is never cancelled and carries neither a deadline nor values: when a call's deadline
-// passes or its caller goes away, the server stops the guest where it stands. It is there to be handed
+// passes or its caller goes away, the server stops the guest where it stands (Deadline tells when). It is there to be handed
 // to code that asks for one.
 type Handler func(ctx context.Context, in []byte) ([]byte, error)
 

@@ -14,15 +14,25 @@ package prismtest
 
 import (
 	"errors"
+	"strconv"
+	"time"
 
 	prism "github.com/marketprism/prismrt/sdk/go"
 	"github.com/marketprism/prismrt/sdk/go/internal/host"
+	"github.com/marketprism/prismrt/sdk/go/internal/resume"
 )
 
-// A Host is the server's side of a call. The zero Host has no config.
+// A Host is the server's side of a call. The zero Host has no config and tells nothing of the call.
 type Host struct {
 	// Config holds what prism.Config finds; a key that is absent is not set.
 	Config map[string]string
+
+	// What prism.RequestID, prism.Function, prism.Plugin, prism.Version and prism.Deadline return.
+	RequestID string
+	Function  string
+	Plugin    string
+	Version   int
+	Deadline  time.Time // zero: there is none
 }
 
 // A Result is what one call did.
@@ -47,10 +57,13 @@ type Line struct {
 // Call runs h on in, as the zero Host.
 func Call(h prism.Handler, in []byte) Result { return Host{}.Call(h, in) }
 
-// Call runs h on a copy of in. A panic in h is not caught.
+// Call runs what prism.OnResume registered, then handler on a copy of in. A panic in them is not caught.
 func (h Host) Call(handler prism.Handler, in []byte) Result {
-	call := host.Call{Input: in, Config: h.Config}
-	host.Serve(&call, func() { prism.Run(handler) })
+	call := host.Call{Input: in, Config: h.Config, About: h.about()}
+	host.Serve(&call, func() {
+		resume.Run()
+		prism.Run(handler)
+	})
 
 	var result Result
 	if call.Failed {
@@ -62,4 +75,21 @@ func (h Host) Call(handler prism.Handler, in []byte) Result {
 		result.Log = append(result.Log, Line{prism.Level(line.Level), line.Text})
 	}
 	return result
+}
+
+// about is what the server would tell of the call.
+func (h Host) about() map[string]string {
+	about := map[string]string{}
+	for key, value := range map[string]string{"request_id": h.RequestID, "function": h.Function, "plugin": h.Plugin} {
+		if value != "" {
+			about[key] = value
+		}
+	}
+	if h.Version != 0 {
+		about["version"] = strconv.Itoa(h.Version)
+	}
+	if !h.Deadline.IsZero() {
+		about["deadline"] = h.Deadline.UTC().Format("2006-01-02T15:04:05.000Z07:00")
+	}
+	return about
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	prism "github.com/marketprism/prismrt/sdk/go"
 	"github.com/marketprism/prismrt/sdk/go/prismtest"
@@ -79,6 +80,40 @@ func TestConfigTellsUnsetFromEmptyAndCarriesLongValues(t *testing.T) {
 	}, nil)
 	if got.Err != nil {
 		t.Error(got.Err)
+	}
+}
+
+func TestTheCallIsAsTheHostTellsIt(t *testing.T) {
+	deadline := time.Date(2026, 3, 1, 12, 0, 0, 250_000_000, time.FixedZone("", 3600))
+	tell := func(context.Context, []byte) ([]byte, error) {
+		deadline, ok := prism.Deadline()
+		return fmt.Append(nil, prism.RequestID(), " ", prism.Function(), " ", prism.Plugin(), " ", prism.Version(), " ", ok, " ", deadline.UnixMilli()), nil
+	}
+	host := prismtest.Host{RequestID: "01J", Function: "score", Plugin: "scores", Version: 12, Deadline: deadline}
+	if got, want := string(host.Call(tell, nil).Output), fmt.Sprint("01J score scores 12 true ", deadline.UnixMilli()); got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if got, want := string(prismtest.Call(tell, nil).Output), fmt.Sprint("   0 false ", time.Time{}.UnixMilli()); got != want {
+		t.Errorf("of the zero host, got %q, want %q", got, want)
+	}
+}
+
+func TestHooksRunInTheirOrderAtTheBeginningOfEachCall(t *testing.T) {
+	var ran string
+	prism.OnResume(func() { ran += prism.Plugin() })
+	prism.OnResume(func() { ran += ";" })
+	for _, want := range []string{"scores;", "scores;scores;"} {
+		host := prismtest.Host{Plugin: "scores"}
+		got := host.Call(func(context.Context, []byte) ([]byte, error) { return []byte(ran), nil }, nil)
+		if string(got.Output) != want {
+			t.Errorf("hooks wrote %q, want %q", got.Output, want)
+		}
+	}
+}
+
+func TestGeneratorsAreNotAlike(t *testing.T) {
+	if a, b := prism.Rand().Uint64(), prism.Rand().Uint64(); a == b {
+		t.Errorf("both drew %d", a)
 	}
 }
 

@@ -7,6 +7,7 @@ package host
 type Call struct {
 	Input  []byte
 	Config map[string]string
+	About  map[string]string // what CallGet finds
 
 	Output  []byte
 	Failed  bool // the guest set Failure

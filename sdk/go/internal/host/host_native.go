@@ -2,7 +2,10 @@
 
 package host
 
-import "sync"
+import (
+	"crypto/rand"
+	"sync"
+)
 
 var (
 	// serving is held for the length of a call: the functions below name no call, so there is only ever
@@ -78,15 +81,29 @@ func Log(level int32, message string) {
 
 // ConfigGet copies as much of a value as fits, and returns its whole length, -1 when it is not set.
 func ConfigGet(key string, value []byte) int {
+	return get(func(c *Call) map[string]string { return c.Config }, key, value)
+}
+
+// CallGet is ConfigGet for what the host tells of the call.
+func CallGet(key string, value []byte) int {
+	return get(func(c *Call) map[string]string { return c.About }, key, value)
+}
+
+func get(of func(*Call) map[string]string, key string, value []byte) int {
 	mu.Lock()
 	defer mu.Unlock()
 	if call == nil {
 		return -1
 	}
-	granted, ok := call.Config[key]
+	set, ok := of(call)[key]
 	if !ok {
 		return -1
 	}
-	copy(value, granted)
-	return len(granted)
+	copy(value, set)
+	return len(set)
+}
+
+// Random fills p with random bytes.
+func Random(p []byte) {
+	_, _ = rand.Read(p) // never fails: it would crash the process
 }

@@ -25,6 +25,14 @@ func log(level int32, message string)
 //go:noescape
 func configGet(key string, ptr unsafe.Pointer, n uint32) int32
 
+//go:wasmimport prism call_get
+//go:noescape
+func callGet(key string, ptr unsafe.Pointer, n uint32) int32
+
+//go:wasmimport wasi_snapshot_preview1 random_get
+//go:noescape
+func randomGet(ptr unsafe.Pointer, n uint32) uint32
+
 // InputLen returns the length of the input, -1 outside a call.
 func InputLen() int { return int(inputLen()) }
 
@@ -47,6 +55,19 @@ func Log(level int32, message string) { log(level, message) }
 // ConfigGet copies as much of a value as fits, and returns its whole length, -1 when it is not set.
 func ConfigGet(key string, value []byte) int {
 	return int(configGet(key, unsafe.Pointer(unsafe.SliceData(value)), uint32(len(value))))
+}
+
+// CallGet is ConfigGet for what the host tells of the call.
+func CallGet(key string, value []byte) int {
+	return int(callGet(key, unsafe.Pointer(unsafe.SliceData(value)), uint32(len(value))))
+}
+
+// Random fills p with random bytes of the host. It does without crypto/rand, which adds 350 KB to a
+// plugin.
+func Random(p []byte) {
+	if errno := randomGet(unsafe.Pointer(unsafe.SliceData(p)), uint32(len(p))); errno != 0 {
+		panic("prism: the host has no random numbers")
+	}
 }
 
 // Serve is here so that tests which use prismtest still compile for wasip1.
