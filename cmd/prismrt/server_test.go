@@ -19,14 +19,15 @@ import (
 	"time"
 )
 
-// binary is the program the tests run, built once the way it is shipped.
+// binary is the program the tests run, built once the way it is shipped, but that
+// it compares all of an instance with its image after each call.
 var binary = sync.OnceValues(func() (string, error) {
 	dir, err := os.MkdirTemp("", "prismrt-test-")
 	if err != nil {
 		return "", err
 	}
 	path := filepath.Join(dir, "prismrt")
-	cmd := exec.Command("go", "build", "-o", path, ".")
+	cmd := exec.Command("go", "build", "-tags", "verify", "-o", path, ".")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("%w\n%s", err, out)
