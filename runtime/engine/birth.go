@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"crypto/sha256"
 	"math/rand/v2"
 	"time"
 )
@@ -12,6 +13,7 @@ import (
 type birth struct {
 	epoch  time.Time     // what realtime began with
 	passed time.Duration // since then; at most maxBirth
+	seed   [32]byte
 	random *rand.ChaCha8
 }
 
@@ -29,7 +31,12 @@ const (
 var began = time.Now()
 
 func newBirth(epoch time.Time, seed [32]byte) *birth {
-	return &birth{epoch: epoch, random: rand.NewChaCha8(seed)}
+	return &birth{epoch: epoch, seed: seed, random: rand.NewChaCha8(seed)}
+}
+
+// reseed makes random numbers those of what a guest reads at birth.
+func (b *birth) reseed(read []byte) {
+	b.random = rand.NewChaCha8(sha256.Sum256(append(b.seed[:], read...)))
 }
 
 // now is the time on both clocks, in nanoseconds.

@@ -86,11 +86,16 @@ func (i *Instance) toCheckpoint(c *call) error {
 				panic(errCheckpoint)
 			}
 			c.in.Input, c.atEnd = prelude, last
+			c.birth.reseed(prelude) // what one script draws is not another's to know
 		}
 	}
 	err := c.run(nil, i.function(wasm.RunFunction).Function)
 	if !errors.Is(err, errCheckpoint) {
 		i.checkpoint = nil
+	}
+	i.hasty = errors.Is(err, errEnded)
+	if stack := i.function(wasm.RunFunction).stack; stack != nil {
+		i.atRest = len(*stack)
 	}
 	if i.program.version.Prelude != nil && i.checkpoint == nil && failed == nil {
 		return c.started(err) // a script that does not come to its input, does not come to serve calls

@@ -70,7 +70,7 @@ type Engine struct {
 
 	mu        sync.Mutex
 	compiling map[task.Digest]int // modules whose folders are being used
-	worlds    map[task.Digest]*world
+	worlds    map[place]*world
 
 	instances atomic.Int64
 	reserved  atomic.Int64 // bytes of address space under guest memories
@@ -98,7 +98,7 @@ func New(ctx context.Context, o Options) (*Engine, error) {
 	if o.Slots == 0 {
 		o.Slots = goruntime.GOMAXPROCS(0)
 	}
-	e := &Engine{options: o, compile: make(chan struct{}, o.Slots), slots: slots{free: o.Slots}, compiling: make(map[task.Digest]int), worlds: make(map[task.Digest]*world)}
+	e := &Engine{options: o, compile: make(chan struct{}, o.Slots), slots: slots{free: o.Slots}, compiling: make(map[task.Digest]int), worlds: make(map[place]*world)}
 
 	r := wazero.NewRuntimeWithConfig(ctx, runtimeConfig())
 	defer r.Close(ctx)

@@ -118,7 +118,8 @@ const maxStack = 256 << 10
 // anew. It reports false where one cannot be dropped, since a run is to go on in it.
 func (i *Instance) releaseStacks() bool {
 	for n := len(i.functions) - 1; n >= 0; n-- {
-		if stack := i.functions[n].stack; stack == nil || len(*stack) <= maxStack {
+		// What a snapshot restores is a little longer than what it was taken of.
+		if stack := i.functions[n].stack; stack == nil || len(*stack) <= max(maxStack, i.atRest+1024) {
 			continue
 		}
 		if i.checkpoint != nil {

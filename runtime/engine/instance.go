@@ -29,6 +29,8 @@ type Instance struct {
 	slice      int64               // fuel given at once, learnt from how fast this guest burns it
 	call       call                // the invocation being served, if there is one
 	result     [1]uint64           // of the handler
+	atRest     int                 // bytes of a command's native stack at its checkpoint
+	hasty      bool                // a command that was ended before its checkpoint
 	closed     bool
 }
 

@@ -82,7 +82,9 @@ func (p *Program) begin(ctx context.Context) (*Instance, *state, error) {
 			}
 			s.checkpointed, s.why = false, "it changes its tables before it reads its input"
 		} else {
-			s.why = "it ends before it reads its input"
+			if s.why = "it ends before it reads its input"; i.hasty {
+				s.why, s.hasty = "it does not come to read its input within the time and fuel that a start has", true
+			}
 		}
 		if err := errors.Join(i.Close(ctx), context.Cause(ctx)); err != nil {
 			return nil, nil, err

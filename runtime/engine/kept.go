@@ -26,7 +26,7 @@ type keptState struct {
 // stateFile names the file of a program's state by all that it depends on besides
 // the module: what the guest could see while it started.
 func (p *Program) stateFile() string {
-	key, err := json.Marshal([]any{1, p.version.Ref, p.version.ABI, p.args, p.environ, p.memory, p.version.Limits.Stack})
+	key, err := json.Marshal([]any{1, p.version.Ref, p.version.ABI, p.args, p.environ, p.memory, p.version.Limits.Stack, p.version.Limits.Fuel})
 	if err != nil {
 		panic("engine: a version does not encode: " + err.Error())
 	}
@@ -36,7 +36,7 @@ func (p *Program) stateFile() string {
 
 // keepState keeps how instances begin, where that is of use to another process.
 func (p *Program) keepState(s *state) error {
-	if s.image == nil || s.checkpointed || len(p.engine.options.Compiler) == 0 {
+	if s.image == nil || s.checkpointed || s.hasty || len(p.engine.options.Compiler) == 0 {
 		return nil
 	}
 	m := s.image

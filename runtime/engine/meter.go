@@ -53,7 +53,7 @@ func (c *call) run(stack []uint64, functions ...api.Function) (err error) {
 	defer c.leave()
 	c.give(min(i.slice, c.left()))
 	for _, f := range functions {
-		c.begins = i.program.version.ABI == task.ABICommand && i.function(wasm.RunFunction).Function == f
+		c.begins = i.program.version.ABI == task.ABICommand && i.program.rewritten.Command && i.function(wasm.RunFunction).Function == f
 		i.stack.Set(uint64(i.program.version.Limits.Stack))
 		if err = f.CallWithStack(c, stack); err != nil {
 			break

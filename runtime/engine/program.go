@@ -37,6 +37,10 @@ type Program struct {
 	state atomic.Pointer[state] // nil before
 }
 
+// maxPages bounds a guest's memory: one page less than can be addressed, so that
+// there is one to ask for when it is to be made shorter (Instance.resize).
+const maxPages = 1<<16 - 1
+
 // state is how instances of a program begin, once that is known.
 type state struct {
 	image *image // nil: each is set up for itself, and serves one call
@@ -44,6 +48,10 @@ type state struct {
 	// checkpointed tells that each instance runs up to the image by itself, since
 	// stacks hold addresses. All have the same image nevertheless.
 	checkpointed bool
+
+	// hasty tells that it was not seen to the end: a program ran out of time or fuel
+	// before it read its input.
+	hasty bool
 
 	// why says, of an image or a checkpoint that there is not, what the reason is.
 	why string
@@ -60,6 +68,9 @@ func (e *Engine) Compile(ctx context.Context, v task.Version, module []byte) (*P
 	if m := rewritten.Memory; m != nil && int64(m.Min)*wasm.PageSize > int64(v.Limits.Memory) {
 		return nil, task.Faultf(task.KindInvalid, "the module begins with %v of memory and limits.memory is %v; "+
 			"raise the limit in the manifest", task.Bytes(m.Min)*wasm.PageSize, v.Limits.Memory)
+	} else if m != nil && m.Min > maxPages {
+		return nil, task.Faultf(task.KindInvalid, "the module begins with %v of memory; %v is the most that can be given",
+			task.Bytes(m.Min)*wasm.PageSize, task.Bytes(maxPages*wasm.PageSize))
 	}
 	if err := e.ensureCompiled(ctx, v.Digest, rewritten.Module); err != nil {
 		return nil, err
@@ -96,7 +107,7 @@ func (e *Engine) rewrite(d task.Digest, module []byte) (*wasm.Rewritten, error) 
 }
 
 func (e *Engine) load(ctx context.Context, v task.Version, rewritten *wasm.Rewritten) (_ *Program, err error) {
-	p := &Program{version: v, engine: e, rewritten: rewritten, world: e.enter(v.Digest)}
+	p := &Program{version: v, engine: e, rewritten: rewritten, world: e.enter(v.Ref.Namespace, v.Digest)}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, p.Close(ctx))
@@ -128,9 +139,7 @@ func (e *Engine) load(ctx context.Context, v task.Version, rewritten *wasm.Rewri
 	p.resumes = exported && len(resume.ParamTypes())+len(resume.ResultTypes()) == 0
 	slices.Sort(p.environ) // the same for every instance
 	if m := rewritten.Memory; m != nil {
-		// One page less than can be addressed, so that there is one to ask for when it
-		// is to be made shorter (Instance.resize).
-		p.memory = int(min(int64(v.Limits.Memory)/wasm.PageSize, int64(m.Max), 1<<16-1)) * wasm.PageSize
+		p.memory = int(min(int64(v.Limits.Memory)/wasm.PageSize, int64(m.Max), maxPages)) * wasm.PageSize
 	}
 	return p, nil
 }

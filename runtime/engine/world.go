@@ -10,10 +10,11 @@ import (
 	"github.com/marketprism/prismrt/runtime/task"
 )
 
-// world is what all programs of a module are born into: it is the same for all
-// their instances, so that these become equal, and nobody outside can know it.
+// world is what all programs of a module are born into, in one namespace: it is the
+// same for all their instances, so that these become equal, and nobody outside can
+// know it.
 type world struct {
-	digest   task.Digest
+	place    place
 	epoch    time.Time
 	seed     [32]byte
 	programs int // that live in it; guarded by Engine.mu
@@ -22,15 +23,22 @@ type world struct {
 	base *memory.Image // of an interpreter, which the images of its scripts share; nil before
 }
 
+// place is where a world is found.
+type place struct {
+	namespace string
+	digest    task.Digest
+}
+
 // enter finds the world of a module, or makes it.
-func (e *Engine) enter(d task.Digest) *world {
+func (e *Engine) enter(namespace string, d task.Digest) *world {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	w := e.worlds[d]
+	at := place{namespace, d}
+	w := e.worlds[at]
 	if w == nil {
-		w = &world{digest: d, epoch: time.Now().Truncate(time.Second)}
+		w = &world{place: at, epoch: time.Now().Truncate(time.Second)}
 		_, _ = rand.Read(w.seed[:]) // never fails: it would crash the process
-		e.worlds[d] = w
+		e.worlds[at] = w
 	}
 	w.programs++
 	return w
@@ -43,7 +51,7 @@ func (e *Engine) leave(w *world) error {
 	if w.programs--; w.programs > 0 {
 		return nil
 	}
-	delete(e.worlds, w.digest)
+	delete(e.worlds, w.place)
 	if w.base == nil {
 		return nil
 	}

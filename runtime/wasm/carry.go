@@ -126,6 +126,10 @@ func (m *meter) survey() error {
 				if m.err != nil {
 					return m.err
 				}
+				if active && m.module.Memory == nil {
+					m.fail("there is data for a memory that is not there")
+					return m.err
+				}
 				if active {
 					m.carried.Data = append(m.carried.Data, d)
 				}
@@ -258,20 +262,10 @@ func (m *meter) carriedExports() []ownExport {
 		own = append(own, ownExport{m.carried.Globals[i], ExternGlobal, index})
 	}
 	if m.carried.Start {
-		own = append(own, ownExport{StartFunction, ExternFunc, m.addressed(m.startFunction())})
+		own = append(own, ownExport{StartFunction, ExternFunc, m.addressed(m.start)})
 	}
 	if m.carried.Command {
 		own = append(own, ownExport{RunFunction, ExternFunc, m.runs})
 	}
 	return own
-}
-
-// startFunction reads the start section.
-func (m *meter) startFunction() uint32 {
-	for _, s := range m.sections {
-		if s.id == sectionStart {
-			return (&reader{b: m.b, pos: s.start, end: s.end}).u32()
-		}
-	}
-	return 0
 }

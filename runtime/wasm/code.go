@@ -65,6 +65,7 @@ func (p *parser) body(function int) {
 		}
 	}
 	imported := uint32(len(p.functions) - p.module.Functions)
+	locals += uint64(len(p.types[p.functions[p.function]].Params))
 	loops := 0
 	p.open = append(p.open[:0], opBlock)
 	for len(p.open) > 0 {
@@ -84,13 +85,16 @@ func (p *parser) body(function int) {
 			}
 			p.open = p.open[:last]
 		case opCall, opRefFunc:
-			if int(p.index) >= len(p.functions) {
-				p.fail("it names function %d, which is not there", p.index)
-			}
+			p.there("function", p.index, len(p.functions))
 			if op == opCall && p.graph != nil && p.index >= imported {
 				p.calls = append(p.calls, p.index-imported)
 			}
+		case opLocalGet, opLocalSet, opLocalTee:
+			p.there("local", p.index, int(locals))
+		case opGlobalGet, opGlobalSet:
+			p.there("global", p.index, p.globals)
 		case opCallIndirect:
+			p.there("type", p.index, len(p.types))
 			if p.graph != nil {
 				p.bodies[function].indirect = true
 			}
@@ -110,6 +114,14 @@ func (p *parser) body(function int) {
 	}
 	if p.pos != p.end {
 		p.fail("there is code after its end")
+	}
+}
+
+// there refuses an index past the author's own. Behind them lie those that rewriting
+// adds, which are not the guest's to name: its fuel, for one.
+func (r *reader) there(what string, index uint32, count int) {
+	if uint64(index) >= uint64(count) {
+		r.fail("it names %s %d, which is not there", what, index)
 	}
 }
 

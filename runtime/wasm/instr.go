@@ -22,6 +22,9 @@ const (
 	opCallIndirect Opcode = 0x11
 	opLocalGet     Opcode = 0x20
 	opLocalSet     Opcode = 0x21
+	opLocalTee     Opcode = 0x22
+	opGlobalGet    Opcode = 0x23
+	opGlobalSet    Opcode = 0x24
 	opMemoryGrow   Opcode = 0x40
 	opI32Const     Opcode = 0x41
 	opRefFunc      Opcode = 0xd2
@@ -188,7 +191,7 @@ func (r *reader) immediate(imm immediate) {
 	case index:
 		r.index = r.u32()
 	case twoIndices:
-		r.u32()
+		r.index = r.u32()
 		r.u32()
 	case labelTable:
 		for range r.count() {

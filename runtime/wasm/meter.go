@@ -429,9 +429,11 @@ func (m *meter) elementSection() {
 			}
 			if expressions {
 				m.expression()
-			} else {
-				m.out = appendU32(m.out, m.addressed(m.u32()))
+				continue
 			}
+			index := m.u32()
+			m.there("function", index, len(m.functions))
+			m.out = appendU32(m.out, m.addressed(index))
 		}
 	}
 }
@@ -461,7 +463,11 @@ func (m *meter) expression() {
 	for m.err == nil {
 		start := m.pos
 		op := m.instruction()
+		if op == opGlobalGet {
+			m.there("global", m.index, m.globals)
+		}
 		if op == opRefFunc {
+			m.there("function", m.index, len(m.functions))
 			m.out = appendU32(append(m.out, byte(op)), m.addressed(m.index))
 			continue
 		}

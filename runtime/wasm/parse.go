@@ -108,6 +108,7 @@ type parser struct {
 	functions []uint32 // the type of each function, imported ones first
 	exported  []uint32 // the index behind each export
 	globals   int
+	start     uint32 // the start function, if the module has one
 	tables    int
 	elements  uint64 // of all tables
 	sections  []section
@@ -189,7 +190,11 @@ func (p *parser) content(id byte) {
 		p.exportSection()
 	case sectionStart:
 		p.module.HasStart = true
-		p.u32()
+		if p.start = p.u32(); int64(p.start) >= int64(len(p.functions)) {
+			p.fail("the start function is %d, which is not there", p.start)
+		} else if t := p.types[p.functions[p.start]]; !t.Equal(FuncType{}) {
+			p.fail("the start function is of type %s; it must be of type () -> ()", t)
+		}
 	case sectionElement:
 		p.bounded("element segments", MaxSegments)
 		p.pos = p.end // what they hold, the engine checks
@@ -392,14 +397,17 @@ func (p *parser) complete() {
 	}
 	for i := range p.module.Exports {
 		e := &p.module.Exports[i]
-		if e.Kind != ExternFunc {
-			continue
-		}
 		index := p.exported[i]
-		if int(index) >= len(p.functions) {
-			p.fail("export %q is function %d, which is not there", e.Name, index)
+		count := map[ExternKind]int{ExternFunc: len(p.functions), ExternTable: p.tables, ExternMemory: 0, ExternGlobal: p.globals}[e.Kind]
+		if e.Kind == ExternMemory && p.module.Memory != nil {
+			count = 1
+		}
+		if int64(index) >= int64(count) {
+			p.fail("export %q is %s %d, which is not there", e.Name, e.Kind, index)
 			return
 		}
-		e.Type = p.types[p.functions[index]]
+		if e.Kind == ExternFunc {
+			e.Type = p.types[p.functions[index]]
+		}
 	}
 }

@@ -1,0 +1,4 @@
+import sys
+
+sys.stdout.flush()
+os._exit(0)

@@ -1,0 +1,174 @@
+package engine_test
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/marketprism/prismrt/runtime/engine"
+	"github.com/marketprism/prismrt/runtime/task"
+)
+
+// interpret makes a program of the interpreter in testdata/edges/interpreter.c and a
+// script; nil is none.
+func interpret(t *testing.T, e *engine.Engine, script []byte) *engine.Program {
+	t.Helper()
+	module := cProgram(t, "edges/interpreter.c")
+	v := version(task.ABICommand, module)
+	v.Prelude = script
+	p, err := e.Compile(t.Context(), v, module)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func closes(t *testing.T, p *engine.Program) {
+	t.Helper()
+	if err := p.Close(context.Background()); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestScriptsOfOneInterpreterDoNotDisturbEachOther(t *testing.T) {
+	e := newEngine(t, engine.Options{})
+	type open struct {
+		script    string
+		program   *engine.Program
+		instances []*instance
+	}
+	var all []*open
+	begin := func(n int) *open {
+		script := fmt.Sprintf("name script %d\nprint hello %d\nlog loaded\nallocate %d", n, n, n*1000)
+		o := &open{script: fmt.Sprintf("hello %d;script %d", n, n), program: interpret(t, e, []byte(script))}
+		for range 2 {
+			o.instances = append(o.instances, begin(t, o.program))
+		}
+		return o
+	}
+	end := func(o *open) {
+		for _, i := range o.instances {
+			i.close(t)
+		}
+		closes(t, o.program)
+	}
+	for n := range 5 {
+		all = append(all, begin(n))
+	}
+	calls := 0
+	random := rand.New(rand.NewPCG(7, 7))
+	sum := ""
+	for round := range 40 {
+		o := all[random.IntN(len(all))]
+		i := o.instances[random.IntN(len(o.instances))]
+		for _, input := range []string{"abc", "spoil", "!exit 3", "", "!trap", "!close 1", "!name other", "!allocate 3000000"} {
+			got := told(i.Instance, t.Context(), input)
+			var want string
+			switch input {
+			case "spoil":
+				want = "exit: the program ended with exit code 4"
+			case "!exit 3":
+				want = "exit: the program ended with exit code 3"
+			case "!trap":
+				want = "trap: the guest trapped: unreachable"
+			case "!close 1":
+				want = "" // it writes as it ends
+			default:
+				if sum == "" {
+					_, sum, _ = strings.Cut(got, "turn 1, ")
+				}
+				want = fmt.Sprintf("%s: %s, turn 1, %s", o.script, input, sum)
+			}
+			if !strings.HasPrefix(got, want) || strings.HasPrefix(got, "exit") && !strings.Contains(got, `"loaded"`) {
+				t.Fatalf("round %d, %q: %q, want %q", round, input, got, want)
+			}
+			calls++
+			if rewound(t, o.program, i) {
+				t.Errorf("spent by %q", input)
+			}
+		}
+		if round%8 == 7 { // one is replaced; those after it are not those of the others' base alone
+			n := random.IntN(len(all))
+			end(all[n])
+			all[n] = begin(5 + round)
+		}
+	}
+	if len(sum) < 4 {
+		t.Errorf("the interpreter's library adds up to %q", sum)
+	}
+	for _, o := range all {
+		end(o)
+	}
+	t.Logf("%d calls", calls)
+	if s := e.Stats(); s != (engine.Stats{}) || e.Unlike() != 0 {
+		t.Errorf("at the end there is %+v, and %d were unlike the first", s, e.Unlike())
+	}
+}
+
+func TestImagesOfScriptsShareTheirInterpreters(t *testing.T) {
+	e := newEngine(t, engine.Options{})
+	const library = 3 << 19
+	own := func(script []byte) int {
+		p := interpret(t, e, script)
+		t.Cleanup(func() { closes(t, p) })
+		begin(t, p).close(t)
+		return p.OwnBytes()
+	}
+	alone := own(nil)
+	small, large := own([]byte("name small")), own([]byte("name large\nallocate 500000"))
+	t.Logf("without a script %d bytes, with one %d, with one that allocates %d", alone, small, large)
+	if alone < library || small > 256<<10 || large > small+600_000 || large < 500_000 {
+		t.Errorf("without a script an image takes %d bytes, with one %d, with one that allocates 500,000 %d", alone, small, large)
+	}
+}
+
+func TestAScriptThatDoesNotComeToItsInputSaysWhy(t *testing.T) {
+	e := newEngine(t, engine.Options{StartTimeout: 500 * time.Millisecond})
+	for script, want := range map[string]struct {
+		kind         task.Kind
+		message, log string
+	}{
+		"log no such module\nexit 3": {task.KindExit, "while it started, the program ended with exit code 3", "no such module"},
+		"log bye\nexit 0":            {task.KindExit, "while it started, the program ended with exit code 0", "bye"},
+		"trap":                       {task.KindTrap, "while it started, the guest trapped: unreachable", ""},
+		"log on and on\nspin":        {task.KindDeadline, "while it started", "on and on"},
+		"close 0":                    {task.KindExit, "while it started, the program ended with exit code 0", ""},
+	} {
+		p := interpret(t, e, []byte(script))
+		for range 2 { // the second is asked anew
+			_, err := p.Instantiate(t.Context())
+			f := task.FaultOf(err)
+			if err == nil || f.Kind != want.kind || !strings.Contains(f.Message, want.message) || !strings.Contains(strings.Join(f.Log, "\n"), want.log) {
+				t.Errorf("%q: %v, log %q; want %+v", script, err, f, want)
+			}
+		}
+		closes(t, p)
+	}
+	if s := e.Stats(); s != (engine.Stats{}) {
+		t.Errorf("instances that did not start are left: %+v", s)
+	}
+	// Nor do they leave anything to a script that does.
+	p := interpret(t, e, []byte("name well"))
+	i := begin(t, p)
+	if got := told(i.Instance, t.Context(), "abc"); !strings.HasPrefix(got, "well: abc, turn 1,") {
+		t.Error(got)
+	}
+	i.close(t)
+	closes(t, p)
+}
+
+func TestAnEmptyScriptIsOneToo(t *testing.T) {
+	p := interpret(t, newEngine(t, engine.Options{}), []byte{})
+	defer closes(t, p)
+	i := begin(t, p)
+	defer i.close(t)
+	for range 3 {
+		if got := told(i.Instance, t.Context(), "abc"); !strings.HasPrefix(got, ": abc, turn 1,") {
+			t.Error(got)
+		}
+		rewound(t, p, i)
+	}
+}
