@@ -12,6 +12,7 @@ import (
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
 	"github.com/tetratelabs/wazero/imports/wasi_snapshot_preview1"
+	"github.com/tetratelabs/wazero/sys"
 
 	"github.com/marketprism/prismrt/host/wasi"
 	"github.com/marketprism/prismrt/runtime/task"
@@ -62,6 +63,9 @@ func (g *guest) Value(key any) any {
 func (g *guest) Args() []string                 { return g.args }
 func (g *guest) Environ() []string              { return g.environ }
 func (g *guest) Descriptors() *wasi.Descriptors { return &g.descriptors }
+
+// Exit unwinds the guest.
+func (g *guest) Exit(code uint32) { panic(sys.NewExitError(code)) }
 
 func (g *guest) Read(p []byte) int {
 	n := copy(p, g.in)

@@ -1,11 +1,9 @@
 package wasi
 
-import "github.com/tetratelabs/wazero/sys"
-
-// proc_exit(code) unwinds the guest and leaves its module open, so that the
-// instance can be used again.
-func procExit(_ Guest, _ memory, stack []uint64) errno {
-	panic(sys.NewExitError(uint32(stack[0])))
+// proc_exit(code) leaves the module open, so that the instance can be used again.
+func procExit(g Guest, _ memory, stack []uint64) errno {
+	g.Exit(uint32(stack[0]))
+	panic("wasi: a program went on after its exit")
 }
 
 // sched_yield()

@@ -54,6 +54,9 @@ type Guest interface {
 	// its result. Await returns where the guest is to go on at once.
 	Await(again func(context.Context) uint64)
 
+	// Exit ends the program with a code. It does not return.
+	Exit(code uint32)
+
 	// Spend pays for work done for the guest. It panics, which ends the call,
 	// where its time or its fuel is over.
 	Spend(fuel int64)

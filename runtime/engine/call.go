@@ -30,6 +30,8 @@ type call struct {
 
 	// Of a command's run:
 	begins      bool                                     // it is not the program's turn yet
+	runs        bool                                     // it is under way
+	exit        *sys.ExitError                           // how it ended, where it did by Exit
 	snapshotter experimental.Snapshotter                 // while it runs to its checkpoint
 	atEnd       func(again func(context.Context) uint64) // becomes await where the input has ended
 

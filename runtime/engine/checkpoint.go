@@ -7,24 +7,45 @@ import (
 	"slices"
 
 	"github.com/tetratelabs/wazero/experimental"
+	"github.com/tetratelabs/wazero/sys"
 
 	"github.com/marketprism/prismrt/runtime/wasm"
 )
 
-// checkpoint is a command about to look at its input: its native stack, and the
-// system call that it is in. It belongs to one instance, since stacks hold addresses.
+// frames are where a guest was in native code. They are one instance's, since they
+// hold addresses. A restored guest runs on the snapshot's own copy of its stack, so
+// that this is put back before.
+type frames struct {
+	snapshot      experimental.Snapshot
+	running, kept []byte
+}
+
+// keepFrames keeps where the guest is; nil where that cannot be.
+func keepFrames(s experimental.Snapshotter) *frames {
+	snapshot := s.Snapshot()
+	running := framesOf(snapshot)
+	if running == nil {
+		return nil
+	}
+	return &frames{snapshot, running, bytes.Clone(running)}
+}
+
+// restore goes on from there, with the results of the host function that the guest
+// was in, and does not return. It is called in a host function of the same run.
+func (f *frames) restore(results ...uint64) {
+	copy(f.running, f.kept)
+	f.snapshot.Restore(results)
+}
+
+// checkpoint is a command about to look at its input, and the system call it is in.
 type checkpoint struct {
-	snapshot experimental.Snapshot
-	again    func(context.Context) uint64 // does the system call for another call
+	*frames
+	again func(context.Context) uint64 // does the system call for another call
 
 	// What the program had written by then, which it will not write again.
 	output  []byte
 	log     guestLog
 	failure *string
-
-	// A restored guest runs on the snapshot's own copy of the stack, so that it is
-	// put back before.
-	frames, kept []byte
 }
 
 // errCheckpoint unwinds a guest that has come to its checkpoint.
@@ -33,26 +54,18 @@ var errCheckpoint = errors.New("checkpoint")
 // snapshotting is asked for what makes wazero offer snapshots, whose key is its own.
 var snapshotting = experimental.WithSnapshotter(context.Background())
 
-// newCheckpoint keeps where the guest is; nil where its stack cannot be kept.
+// newCheckpoint keeps where the guest is; nil where that cannot be.
 func newCheckpoint(c *call, again func(context.Context) uint64) *checkpoint {
-	snapshot := c.snapshotter.Snapshot()
-	frames := framesOf(snapshot)
-	if frames == nil {
+	f := keepFrames(c.snapshotter)
+	if f == nil {
 		return nil
 	}
-	return &checkpoint{
-		snapshot: snapshot, again: again, frames: frames, kept: bytes.Clone(frames),
-		output: slices.Clip(c.output), log: c.log, failure: c.failure,
-	}
+	return &checkpoint{frames: f, again: again, output: slices.Clip(c.output), log: c.log, failure: c.failure}
 }
 
 // resume goes on from the checkpoint and does not return. ctx is that of the host
 // function in which the guest's new run is.
-func (p *checkpoint) resume(ctx context.Context) {
-	result := p.again(ctx)
-	copy(p.frames, p.kept)
-	p.snapshot.Restore([]uint64{result})
-}
+func (p *checkpoint) resume(ctx context.Context) { p.restore(p.again(ctx)) }
 
 // begun is called by a command's run before it is the program's turn: to go on
 // from the checkpoint where there is one.
@@ -64,9 +77,22 @@ func (c *call) begun(ctx context.Context) {
 		c.output, c.log, c.failure = bytes.Clone(p.output), p.log.clone(), p.failure // what is answered is the caller's
 		p.resume(ctx)
 	}
-	if c.await != nil {
+	if i.beginning == nil {
 		c.snapshotter = experimental.GetSnapshotter(ctx)
+		i.beginning = keepFrames(c.snapshotter)
 	}
+}
+
+// Exit ends a program. Of a command's run it leaves by where that began, which spares
+// what wazero does for a panic: it looks up the whole stack.
+func (c *call) Exit(code uint32) {
+	exit := sys.NewExitError(code)
+	if i := c.instance; c.runs && i.beginning != nil {
+		c.exit = exit
+		i.ended.Set(1)
+		i.beginning.restore()
+	}
+	panic(exit)
 }
 
 // toCheckpoint runs a command until it looks at its input, or, where there is a

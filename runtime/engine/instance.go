@@ -25,7 +25,9 @@ type Instance struct {
 	files      [3]uint32           // what WASI knows of descriptors 0 to 2
 	image      *image              // what it is rewound to; nil: it serves one call
 	own        *image              // that image, where no other instance has it
+	beginning  *frames             // where a command's run begins; nil before its first
 	checkpoint *checkpoint         // where a command goes on; nil: at its beginning
+	ended      api.MutableGlobal   // tells a command's run that the program has ended
 	slice      int64               // fuel given at once, learnt from how fast this guest burns it
 	call       call                // the invocation being served, if there is one
 	result     [1]uint64           // of the handler

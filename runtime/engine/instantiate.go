@@ -243,6 +243,9 @@ func (i *Instance) lookUp(r *wasm.Rewritten) {
 	if r.Spoils {
 		i.spoilt = mutable(i.module, wasm.SpoiltGlobal)
 	}
+	if r.Command {
+		i.ended = mutable(i.module, wasm.EndedGlobal)
+	}
 	for _, name := range r.Globals {
 		i.globals = append(i.globals, mutable(i.module, name))
 	}

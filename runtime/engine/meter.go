@@ -54,8 +54,13 @@ func (c *call) run(stack []uint64, functions ...api.Function) (err error) {
 	c.give(min(i.slice, c.left()))
 	for _, f := range functions {
 		c.begins = i.program.version.ABI == task.ABICommand && i.program.rewritten.Command && i.function(wasm.RunFunction).Function == f
+		c.runs = c.begins
 		i.stack.Set(uint64(i.program.version.Limits.Stack))
-		if err = f.CallWithStack(c, stack); err != nil {
+		if err = f.CallWithStack(c, stack); c.exit != nil {
+			i.ended.Set(0)
+			err = c.exit
+		}
+		if err != nil {
 			break
 		}
 	}

@@ -14,8 +14,7 @@ const noReserve = unix.MAP_NORESERVE
 
 // backing is an image's part in a file of its own: runs of pages that are not as
 // in its base. The base of an image that is no delta is empty, and beyond a base
-// all is zero, so what lies in no file is anonymous memory, in which pages of zeros
-// cost nothing, even read.
+// all is zero, so what lies in no file is anonymous memory.
 type backing struct {
 	base *Image   // held; nil when the image is gone
 	file *os.File // sealed; nil without runs
@@ -25,7 +24,11 @@ type backing struct {
 // fill makes the image of contents. It takes over the hold on base, also when it fails.
 func (i *Image) fill(base *Image, contents []byte) error {
 	i.base = base
-	i.runs = join(differing(base.view, contents))
+	always := joinEqual
+	if base == empty {
+		always = joinZeros
+	}
+	i.runs = join(differing(base.view, contents), always)
 	if len(i.runs) > 0 {
 		f, err := write(contents, i.runs)
 		if err != nil {

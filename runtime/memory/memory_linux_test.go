@@ -294,11 +294,11 @@ func TestNoMappingMayBecomeHuge(t *testing.T) {
 func TestRunsAreJoinedAcrossTheSmallestGaps(t *testing.T) {
 	var runs []run
 	at := 0
-	for k := range 3 * maxRuns { // gaps of joinGap+1 page, +2, ...
+	for k := range 3 * maxRuns { // gaps of joinEqual+1 page, +2, ...
 		runs = append(runs, run{offset: at, length: pageSize})
-		at += pageSize + joinGap + (k+1)*pageSize
+		at += pageSize + joinEqual + (k+1)*pageSize
 	}
-	joined := join(slices.Clone(runs))
+	joined := join(slices.Clone(runs), joinEqual)
 	if len(joined) != maxRuns {
 		t.Fatalf("%d runs, want %d", len(joined), maxRuns)
 	}
@@ -312,10 +312,10 @@ func TestRunsAreJoinedAcrossTheSmallestGaps(t *testing.T) {
 		}
 		place += int64(r.length)
 	}
-	if got := join([]run{{offset: 0, length: pageSize}, {offset: pageSize + joinGap, length: pageSize}}); len(got) != 1 || got[0].length != 2*pageSize+joinGap {
+	if got := join([]run{{offset: 0, length: pageSize}, {offset: pageSize + joinEqual, length: pageSize}}, joinEqual); len(got) != 1 || got[0].length != 2*pageSize+joinEqual {
 		t.Errorf("a small gap makes %+v", got)
 	}
-	if join(nil) != nil {
+	if join(nil, joinEqual) != nil {
 		t.Error("runs of nothing")
 	}
 }

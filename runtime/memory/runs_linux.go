@@ -14,8 +14,12 @@ const (
 	// have 65,530 (sysctl vm.max_map_count): some 2,000 memories of that kind.
 	maxRuns = 8
 
-	// joinGap is the gap in bytes across which runs are always joined.
-	joinGap = 64 << 10
+	// Gaps of so many bytes are always joined. In an image they are zeros, which stay
+	// holes of the file until they are read, once for all instances: with one mapping
+	// instead of ten, rewinding a program in Go took 6.2 us and not 8.6, and a birth 45
+	// of 225 us less. In a delta they are a copy of what the base has.
+	joinZeros = 1 << 20
+	joinEqual = 64 << 10
 )
 
 // run is a stretch of an image's pages that lie in its own file.
@@ -27,7 +31,7 @@ type run struct {
 func (r run) end() int { return r.offset + r.length }
 
 // differing gives the runs of pages where contents are not as base, which zeros
-// follow: at most maxRuns, with some pages between them that are equal.
+// follow.
 func differing(base, contents []byte) []run {
 	var runs []run
 	for at := 0; at < len(contents); at += pageSize {
@@ -44,8 +48,8 @@ func differing(base, contents []byte) []run {
 }
 
 // join joins runs across the smallest gaps until there are no more than maxRuns
-// and no gap is as small as joinGap, and gives them their places in the file.
-func join(runs []run) []run {
+// and no gap is as small as always, and gives them their places in the file.
+func join(runs []run, always int) []run {
 	gap := func(k int) int { return runs[k+1].offset - runs[k].end() }
 	gaps := make([]int, max(0, len(runs)-1)) // gap k is between runs k and k+1
 	for k := range gaps {
@@ -54,7 +58,7 @@ func join(runs []run) []run {
 	slices.SortFunc(gaps, func(a, b int) int { return cmp.Compare(gap(a), gap(b)) })
 	closed := make([]bool, len(runs))
 	for n, k := range gaps {
-		closed[k] = n < len(runs)-maxRuns || gap(k) <= joinGap
+		closed[k] = n < len(runs)-maxRuns || gap(k) <= always
 	}
 	var joined []run
 	var at int64

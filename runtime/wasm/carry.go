@@ -13,10 +13,14 @@ const (
 	// it where the data is in place.
 	StartFunction = reservedPrefix + "start"
 
-	// RunFunction, of a command, calls RefuelFunction and then _start. A host that
-	// has interrupted a run before goes on with it by calling RunFunction again and
-	// restoring its stack within RefuelFunction.
+	// RunFunction, of a command, calls RefuelFunction and then, unless EndedGlobal is
+	// set, _start. A host that has interrupted a run before goes on with it by calling
+	// RunFunction again and restoring its stack within RefuelFunction. By restoring what
+	// it was within the first RefuelFunction, it ends the program.
 	RunFunction = reservedPrefix + "run"
+
+	// EndedGlobal, of a command, is a mutable i32.
+	EndedGlobal = reservedPrefix + "ended"
 
 	// SpoiltGlobal is a mutable i32 that is not zero once the instance has changed a
 	// table or dropped a segment.
@@ -68,6 +72,8 @@ func Rewrite(module []byte) (*Rewritten, error) {
 		r.Command = true
 		m.runs = m.append(RunFunction, m.signature, func(m *meter, out []byte) []byte {
 			out = appendU32(append(out, 0, byte(opCall)), m.imported) // no locals
+			out = appendU32(append(out, globalGet), m.ownGlobal(EndedGlobal))
+			out = append(out, byte(opIf), emptyType, byte(opReturn), byte(opEnd))
 			out = appendU32(append(out, byte(opCall)), m.shifted(i))
 			return append(out, byte(opEnd))
 		})

@@ -18,7 +18,7 @@ const (
 	RefuelFunction = "refuel"
 
 	// RewriteVersion changes whenever the same module is rewritten differently.
-	RewriteVersion = "4"
+	RewriteVersion = "5"
 
 	// FuelGlobal is the exported mutable i64 of instructions that may still be run.
 	FuelGlobal = reservedPrefix + "fuel"
@@ -97,7 +97,7 @@ type meter struct {
 	*parser
 	imported   uint32            // functions; the one that is added gets this index
 	signature  uint32            // index of the type () -> (); the next is that of helpers
-	fuel       uint32            // index of FuelGlobal; StackGlobal is the next, and then SpoiltGlobal
+	fuel       uint32            // index of FuelGlobal; the others of ownGlobals follow
 	appended   []appended        // functions
 	carried    *Rewritten        // what is to become of the state; nil: it stays where it is
 	mutable    []uint32          // globals that are carried, in the order of their exports
@@ -352,11 +352,19 @@ type ownGlobal struct {
 }
 
 func (m *meter) ownGlobals() []ownGlobal {
-	own := []ownGlobal{{FuelGlobal, I64, i64Const}, {StackGlobal, I64, i64Const}, {SpoiltGlobal, I32, i32Const}}
+	own := []ownGlobal{{FuelGlobal, I64, i64Const}, {StackGlobal, I64, i64Const}}
 	if m.marksSpoilt() {
-		return own
+		own = append(own, ownGlobal{SpoiltGlobal, I32, i32Const})
 	}
-	return own[:2]
+	if m.carried != nil && m.carried.Command {
+		own = append(own, ownGlobal{EndedGlobal, I32, i32Const})
+	}
+	return own
+}
+
+// ownGlobal is the index of one of them.
+func (m *meter) ownGlobal(name string) uint32 {
+	return m.fuel + uint32(slices.IndexFunc(m.ownGlobals(), func(g ownGlobal) bool { return g.name == name }))
 }
 
 func (m *meter) exportSection(s section) {
