@@ -50,6 +50,7 @@ run: build bin/demo $(GUEST_GO) ## the same, and leave it serving
 .PHONY: test
 test: guests ## run all tests under the race detector
 	$(GO) test -race ./...
+	$(GO) test -run NothingSurvives ./runtime/engine
 	cd sdk/go && $(GO) test -race ./...
 	$(MAKE) -C sdk/c test
 

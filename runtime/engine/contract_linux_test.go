@@ -54,9 +54,7 @@ func TestNothingSurvivesWhereTheKernelNamesNoPages(t *testing.T) {
 	if memory.Method() != memory.Scan {
 		t.Skip("this kernel is one of those; all other tests ran so")
 	}
-	if testing.Short() {
-		t.Skip("it takes seconds")
-	}
+	many(t)
 	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.v", "-test.run", "^(TestNothingSurvivesACallOfAFew|TestNoCallFindsWhatAnotherOneHid|TestScriptsOfOneInterpreterDoNotDisturbEachOther)$")
 	cmd.Env = append(os.Environ(), oldKernel+"=1")
 	out, err := cmd.CombinedOutput()

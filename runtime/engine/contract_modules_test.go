@@ -87,14 +87,24 @@ func wazeroFolder(t *testing.T) string {
 	return strings.TrimSpace(string(out))
 }
 
+// race tells that the tests run under the race detector.
+var race bool
+
+// many is for tests on many modules, which are compiled: under the race detector that
+// takes minutes, and what they look for is no race. "make test" runs them without, too.
+func many(t *testing.T) {
+	t.Helper()
+	if race || testing.Short() {
+		t.Skip("it takes long; go test -run NothingSurvives runs it")
+	}
+}
+
 func TestNothingSurvivesACallOfModulesThatOthersWrote(t *testing.T) {
-	l, e, n := newLedger(), stage(t, shortStart), 0
+	many(t)
+	l, e := newLedger(), stage(t, shortStart)
 	root := wazeroFolder(t)
 	if err := filepath.WalkDir(root, func(file string, _ fs.DirEntry, err error) error {
 		if err == nil && filepath.Ext(file) == ".wasm" && !strings.Contains(file, "spectest") {
-			if n++; testing.Short() && n%4 != 0 {
-				return nil
-			}
 			l.try(t, e, specimen{name: file[len(root)+1:], module: read(t, file)})
 		}
 		return err
@@ -102,9 +112,6 @@ func TestNothingSurvivesACallOfModulesThatOthersWrote(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Log(l)
-	if testing.Short() {
-		return
-	}
 	if l.modules < 80 || l.calls < 10_000 {
 		t.Errorf("%d modules, %d calls: that is not all there is", l.modules, l.calls)
 	}
@@ -112,6 +119,7 @@ func TestNothingSurvivesACallOfModulesThatOthersWrote(t *testing.T) {
 }
 
 func TestNothingSurvivesACallOfHostileModules(t *testing.T) {
+	many(t)
 	files, err := filepath.Glob("../../../shared/corpus/hostile/*.wasm")
 	if err != nil || len(files) == 0 {
 		t.Skip("there is no folder of hostile modules beside the repository")
@@ -134,9 +142,6 @@ func some(t *testing.T, n int, pattern string) []string {
 	if err != nil || len(files) < 1000 {
 		t.Fatalf("%d files like %s, %v", len(files), pattern, err)
 	}
-	if testing.Short() {
-		n *= 10
-	}
 	var chosen []string
 	for i := 0; i < len(files); i += n {
 		chosen = append(chosen, files[i])
@@ -145,6 +150,7 @@ func some(t *testing.T, n int, pattern string) []string {
 }
 
 func TestNothingSurvivesACallOfTheSpecificationsTests(t *testing.T) {
+	many(t)
 	l, e := newLedger(), stage(t, shortStart)
 	root := filepath.Join(wazeroFolder(t), "internal", "integration_test", "spectest")
 	for begun, files := time.Now(), append(some(t, 2, root+"/v1/testdata/*.wasm"), some(t, 2, root+"/v2/testdata/*.wasm")...); len(files) > 0 && time.Since(begun) < 6*time.Second; files = files[1:] {
@@ -158,12 +164,10 @@ func TestNothingSurvivesACallOfTheSpecificationsTests(t *testing.T) {
 }
 
 func TestNothingSurvivesACallOfGeneratedModules(t *testing.T) {
+	many(t)
 	l, e := newLedger(), stage(t, shortStart)
 	random := rand.NewChaCha8([32]byte{6})
 	n := 400
-	if testing.Short() {
-		n = 40
-	}
 	for begun, made := time.Now(), 0; l.modules < n && made < 10*n && time.Since(begun) < 6*time.Second; made++ {
 		choices := make([]byte, random.Uint64()%1500)
 		_, _ = random.Read(choices) // never fails
@@ -185,6 +189,7 @@ func TestNothingSurvivesACallOfGeneratedModules(t *testing.T) {
 const patience = 30 * time.Second
 
 func TestNothingSurvivesACallOfTheGuestsInTheTree(t *testing.T) {
+	many(t)
 	l, e := newLedger(), stage(t, 0)
 	l.try(t, e, specimen{name: "guest", module: guest(t, task.ABICommand), timeout: patience, calls: 14, settings: []setting{roomy, littleFuel},
 		inputs: []string{"upper abc", "exit 3", "panic now", "grow", "flood", "chatter", "sleep 1ms", "env REGION", "time"}})
@@ -219,9 +224,8 @@ func marketData(t *testing.T) []string {
 }
 
 func TestNothingSurvivesACallOfGuestsThatAttack(t *testing.T) {
-	if needClang(t); testing.Short() {
-		t.Skip("it takes seconds")
-	}
+	many(t)
+	needClang(t)
 	out := t.TempDir()
 	if msg, err := exec.CommandContext(t.Context(), "make", "-j2", "-C", "../../cmd/holds/guests", "OUT="+out).CombinedOutput(); err != nil {
 		t.Fatalf("build the guests: %v\n%s", err, msg)

@@ -56,9 +56,7 @@ func TestNothingSurvivesACallOfAFew(t *testing.T) {
 
 // An image that an earlier process took is as good as one's own.
 func TestNothingSurvivesACallOfImagesThatWereKept(t *testing.T) {
-	if testing.Short() {
-		t.Skip("it takes seconds")
-	}
+	many(t)
 	dir := t.TempDir()
 	fresh := map[string]ending{}
 	// The first compiles; no other needs to, and only those that would have it done
