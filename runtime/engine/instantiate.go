@@ -50,7 +50,11 @@ func (p *Program) how(ctx context.Context) (*state, *Instance, error) {
 	s, err := p.recallState()
 	var i *Instance
 	if s == nil && err == nil {
-		if i, s, err = p.begin(ctx); err == nil {
+		if i, s, err = p.begin(ctx); err == nil && p.version.Prelude != nil && !s.checkpointed {
+			// Begun anew, the interpreter would take its callers' input for a script.
+			err = errors.Join(task.Faultf(task.KindInvalid, "the script cannot be run: its interpreter has no checkpoint, since %s", s.why), i.Close(ctx))
+		}
+		if err == nil {
 			if err := p.keepState(s); err != nil {
 				p.engine.options.Log.Warn("keep the image of a version", slog.Any("version", p.version.Ref), slog.Any("error", err))
 			}
@@ -81,10 +85,8 @@ func (p *Program) begin(ctx context.Context) (*Instance, *state, error) {
 				return p.taken(ctx, i, s)
 			}
 			s.checkpointed, s.why = false, "it changes its tables before it reads its input"
-		} else {
-			if s.why = "it ends before it reads its input"; i.hasty {
-				s.why, s.hasty = "it does not come to read its input within the time and fuel that a start has", true
-			}
+		} else if s.why = "it ends before it reads its input"; i.hasty {
+			s.why, s.hasty = "it does not come to read its input within the time and fuel that a start has", true
 		}
 		if err := errors.Join(i.Close(ctx), context.Cause(ctx)); err != nil {
 			return nil, nil, err

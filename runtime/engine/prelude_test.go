@@ -172,3 +172,19 @@ func TestAnEmptyScriptIsOneToo(t *testing.T) {
 		rewound(t, p, i)
 	}
 }
+
+// An interpreter without a checkpoint would run its callers' input as scripts.
+func TestAScriptWithoutACheckpointIsRefused(t *testing.T) {
+	module := guest(t, task.ABICommand)
+	v := version(task.ABICommand, module)
+	v.Prelude, v.ImageOff = []byte("upper a script"), true
+	p, err := newEngine(t, engine.Options{}).Compile(t.Context(), v, module)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closes(t, p)
+	i, err := p.Instantiate(t.Context())
+	if f := task.FaultOf(err); i != nil || err == nil || f.Kind != task.KindInvalid || !strings.Contains(f.Message, "no checkpoint") {
+		t.Errorf("%v, want an invalid fault", err)
+	}
+}
