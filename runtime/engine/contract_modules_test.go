@@ -54,7 +54,8 @@ func stageOf(t *testing.T, o engine.Options) *engine.Engine {
 		}}
 	}
 	o.Hosts = []engine.Host{
-		{Name: wasi.Module, Instantiate: wasi.Instantiate}, {Name: prism.Module, Instantiate: prism.Instantiate},
+		{Name: wasi.Module, Instantiate: wasi.Instantiate},
+		{Name: prism.Module, Instantiate: prism.Instantiate},
 		host("spectest", function{"print", nil, nil, nothing}, function{"print_i32", types{i32}, nil, nothing},
 			function{"print_i64", types{i64}, nil, nothing}, function{"print_f32", types{f32}, nil, nothing}, function{"print_f64", types{f64}, nil, nothing},
 			function{"print_i32_f32", types{i32, f32}, nil, nothing}, function{"print_f64_f64", types{f64, f64}, nil, nothing}),
@@ -191,8 +192,10 @@ const patience = 30 * time.Second
 func TestNothingSurvivesACallOfTheGuestsInTheTree(t *testing.T) {
 	many(t)
 	l, e := newLedger(), stage(t, 0)
-	l.try(t, e, specimen{name: "guest", module: guest(t, task.ABICommand), timeout: patience, calls: 14, settings: []setting{roomy, littleFuel},
-		inputs: []string{"upper abc", "exit 3", "panic now", "grow", "flood", "chatter", "sleep 1ms", "env REGION", "time"}})
+	l.try(t, e, specimen{
+		name: "guest", module: guest(t, task.ABICommand), timeout: patience, calls: 14, settings: []setting{roomy, littleFuel},
+		inputs: []string{"upper abc", "exit 3", "panic now", "grow", "flood", "chatter", "sleep 1ms", "env REGION", "time"},
+	})
 	l.try(t, e, specimen{name: "guest that does not end", module: guest(t, task.ABICommand), settings: []setting{roomy}, calls: 6, inputs: []string{"loop", "sleep 1h"}})
 	l.try(t, e, specimen{name: "guest's handlers", module: guest(t, task.ABIPrism), timeout: patience, calls: 60})
 	for _, sdk := range []string{"go", "c"} {
@@ -236,8 +239,10 @@ func TestNothingSurvivesACallOfGuestsThatAttack(t *testing.T) {
 	}
 	l, e := newLedger(), stage(t, 0)
 	for _, file := range files {
-		l.try(t, e, specimen{name: filepath.Base(file), module: read(t, file), timeout: 10 * time.Millisecond,
-			inputs: []string{"attack"}, calls: 6, settings: []setting{roomy, littleFuel, littleRoom}})
+		l.try(t, e, specimen{
+			name: filepath.Base(file), module: read(t, file), timeout: 10 * time.Millisecond,
+			inputs: []string{"attack"}, calls: 6, settings: []setting{roomy, littleFuel, littleRoom},
+		})
 	}
 	t.Log(l)
 	if l.modules < 10 {

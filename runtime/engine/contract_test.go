@@ -167,12 +167,12 @@ func (a *attempt) run(t *testing.T, e *engine.Engine, v task.Version, s specimen
 	fresh := make([]ending, len(trials))
 	for n, c := range trials {
 		fresh[n] = a.call(t, &instance{}, c, true)
-		if a.ledger.fresh != nil {
+		if a.fresh != nil {
 			key := a.where + ", " + c.String()
-			if known, seen := a.ledger.fresh[key]; seen {
+			if known, seen := a.fresh[key]; seen {
 				a.compare(t, c, known, fresh[n])
 			} else {
-				a.ledger.fresh[key] = fresh[n]
+				a.fresh[key] = fresh[n]
 			}
 		}
 	}

@@ -46,7 +46,7 @@ var edges = []struct {
 var edgeInputs = []string{"abc", "", "silent", "fail", "exit", "trap", "deep", "closed", "large", strings.Repeat("0123456789", 6554)}
 
 // told is all that a caller is told of a call, but the fuel it took.
-func told(i *engine.Instance, ctx context.Context, input string) string {
+func told(ctx context.Context, i *engine.Instance, input string) string {
 	out, _, err := i.Run(ctx, task.Invocation{Input: []byte(input)})
 	if err == nil {
 		return string(out)
@@ -107,7 +107,7 @@ func TestAProgramAnswersAsIfItHadBegunForEachCall(t *testing.T) {
 			plain := edge(t, e, tt.name, true)
 			for _, input := range edgeInputs {
 				i := begin(t, plain)
-				want[input] = told(i.Instance, t.Context(), input)
+				want[input] = told(t.Context(), i.Instance, input)
 				i.close(t)
 			}
 			if !strings.Contains(want["abc"], tt.marks) {
@@ -129,7 +129,7 @@ func TestAProgramAnswersAsIfItHadBegunForEachCall(t *testing.T) {
 						if tt.name == "is refused memory" && strings.HasPrefix(want[input], "memory: ") {
 							continue // what it was refused before is not held against its calls
 						}
-						if got := told(i.Instance, t.Context(), input); got != want[input] {
+						if got := told(t.Context(), i.Instance, input); got != want[input] {
 							t.Errorf("instance %d, round %d, %.20q: %.300q, and as it is %.300q", n, round, input, got, want[input])
 						}
 						calls++
@@ -160,7 +160,7 @@ func TestWhatWasDrawnBeforeTheInputIsAlikeAndAfterItIsNot(t *testing.T) {
 	for range 3 {
 		i := begin(t, p)
 		for range 5 {
-			b, a, _ := strings.Cut(told(i.Instance, t.Context(), "abc"), ";")
+			b, a, _ := strings.Cut(told(t.Context(), i.Instance, "abc"), ";")
 			for _, drawn := range strings.Fields(a) {
 				if after[drawn] {
 					t.Errorf("%s was drawn in two calls", drawn)
@@ -183,7 +183,7 @@ func TestWhatIsSleptBeforeTheInputTakesNoTime(t *testing.T) {
 	i := begin(t, p)
 	defer i.close(t)
 	for range 3 {
-		if got := told(i.Instance, t.Context(), "abc"); got != "slept for an hour: 1;<abc>" {
+		if got := told(t.Context(), i.Instance, "abc"); got != "slept for an hour: 1;<abc>" {
 			t.Error(got)
 		}
 		rewound(t, p, i)

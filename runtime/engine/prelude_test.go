@@ -65,7 +65,7 @@ func TestScriptsOfOneInterpreterDoNotDisturbEachOther(t *testing.T) {
 		o := all[random.IntN(len(all))]
 		i := o.instances[random.IntN(len(o.instances))]
 		for _, input := range []string{"abc", "spoil", "!exit 3", "", "!trap", "!close 1", "!name other", "!allocate 3000000"} {
-			got := told(i.Instance, t.Context(), input)
+			got := told(t.Context(), i.Instance, input)
 			var want string
 			switch input {
 			case "spoil":
@@ -153,7 +153,7 @@ func TestAScriptThatDoesNotComeToItsInputSaysWhy(t *testing.T) {
 	// Nor do they leave anything to a script that does.
 	p := interpret(t, e, []byte("name well"))
 	i := begin(t, p)
-	if got := told(i.Instance, t.Context(), "abc"); !strings.HasPrefix(got, "well: abc, turn 1,") {
+	if got := told(t.Context(), i.Instance, "abc"); !strings.HasPrefix(got, "well: abc, turn 1,") {
 		t.Error(got)
 	}
 	i.close(t)
@@ -166,7 +166,7 @@ func TestAnEmptyScriptIsOneToo(t *testing.T) {
 	i := begin(t, p)
 	defer i.close(t)
 	for range 3 {
-		if got := told(i.Instance, t.Context(), "abc"); !strings.HasPrefix(got, ": abc, turn 1,") {
+		if got := told(t.Context(), i.Instance, "abc"); !strings.HasPrefix(got, ": abc, turn 1,") {
 			t.Error(got)
 		}
 		rewound(t, p, i)

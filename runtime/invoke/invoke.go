@@ -85,10 +85,12 @@ func (i *Invoker) Invoke(ctx context.Context, in task.Invocation) (task.Result, 
 			// successor answers. When it was removed, resolve says so.
 			continue
 		}
-		if loan != nil {
-			rewinding := time.Now()
-			d.end(in, loan)
-			result.Timing.Rewind = time.Since(rewinding)
+		switch {
+		case loan == nil:
+		case result.Timing.Run < longRun:
+			result.Timing.Rewind = d.end(in, loan)
+		default:
+			go d.end(in, loan)
 		}
 		d.row.Observe(monitor.Observation{
 			Kind: kindOf(err), In: len(in.Input), Out: len(result.Output), Fuel: result.Fuel, Timing: result.Timing, Total: time.Since(begun),
@@ -175,17 +177,25 @@ func (d *deployment) invoke(ctx context.Context, in task.Invocation, begun time.
 	return result, loan, err
 }
 
-// end takes an instance back, as clean as it was lent.
-func (d *deployment) end(in task.Invocation, loan *pool.Loan[*engine.Instance]) {
+// longRun is from when on a call does not wait for its instance to be rewound: it
+// may have written megabytes. RATIONALE.md, "When is an instance rewound?".
+const longRun = time.Millisecond
+
+// end takes an instance back, as clean as it was lent, and says how long that took.
+func (d *deployment) end(in task.Invocation, loan *pool.Loan[*engine.Instance]) (took time.Duration) {
+	begun := time.Now()
 	_, err := loan.Instance.Rewind()
+	took = time.Since(begun)
+	d.row.Rewound(took)
 	if err == nil {
 		loan.Return()
-		return
+		return took
 	}
 	if !errors.Is(err, engine.ErrSpent) {
 		d.log.Error("rewind an instance", slog.Any("version", d.version.Ref), slog.Any("request_id", in.ID), slog.Any("error", err))
 	}
 	go loan.Discard() // the caller need not wait while it is taken down
+	return took
 }
 
 // explain gives words to what Acquire came back with.

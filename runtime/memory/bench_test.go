@@ -25,7 +25,7 @@ func BenchmarkRewind(b *testing.B) {
 			}
 			for _, way := range []Way{Scan, Copy, Drop} {
 				b.Run(fmt.Sprintf("dirty=%d/image=%s/way=%s", dirty, size(length), way), func(b *testing.B) {
-					m := adopted(b, way, filled(length, 1))
+					m := adopted(b, way, ones(length))
 					call := func() {
 						for at := 0; at < length; at += length / dirty {
 							m.bytes[at]++
@@ -104,10 +104,10 @@ func BenchmarkAdopt(b *testing.B) {
 	}
 }
 
-func filled(length int, with byte) []byte {
+func ones(length int) []byte {
 	b := make([]byte, length)
 	for k := range b {
-		b[k] = with
+		b[k] = 1
 	}
 	return b
 }

@@ -7,7 +7,7 @@ import (
 
 func TestAnImageOutlivesItsCloseWhileItIsUsed(t *testing.T) {
 	everyWay(t, func(t *testing.T, way Way) {
-		contents := filled(4*wasmPage, 1)
+		contents := ones(4 * wasmPage)
 		base := imageOf(t, contents)
 		changed := bytes.Clone(contents)
 		changed[2*wasmPage+7] = 9
@@ -48,7 +48,7 @@ func TestWhatImagesAreMadeOf(t *testing.T) {
 	if _, err := NewImage(make([]byte, wasmPage+1)); err == nil {
 		t.Error("an image of a length that no memory has")
 	}
-	contents := filled(2*wasmPage, 1)
+	contents := ones(2 * wasmPage)
 	i := imageOf(t, contents)
 	contents[0] = 2
 	if i.Bytes()[0] != 1 {

@@ -158,7 +158,7 @@ func TestAnOutlierIsForgotten(t *testing.T) {
 				needScan(t)
 			}
 			m := reserved(t, way, 64<<20)
-			adopt(t, m, imageOf(t, filled(2*wasmPage, 1)))
+			adopt(t, m, imageOf(t, ones(2*wasmPage)))
 			call := func(bytes int) Rewound {
 				for at := 0; at < bytes; at += pageSize {
 					m.Reallocate(uint64(max(bytes, m.length)))[at]++
@@ -191,7 +191,7 @@ func TestPagesNoLongerWrittenAreDropped(t *testing.T) {
 	needScan(t)
 	const heavy = 20 * fewPages
 	m := reserved(t, Scan, heavy*pageSize)
-	adopt(t, m, imageOf(t, filled(heavy*pageSize, 1)))
+	adopt(t, m, imageOf(t, ones(heavy*pageSize)))
 	call := func(pages int) Rewound {
 		for p := range pages {
 			m.bytes[p*pageSize]++
@@ -329,7 +329,7 @@ func TestWhatFailsIsDoneAnotherWay(t *testing.T) {
 	}
 	defer func(f *os.File) { pagemap = f; null.Close() }(pagemap)
 	m := reserved(t, Scan, 4*wasmPage)
-	adopt(t, m, imageOf(t, filled(2*wasmPage, 1)))
+	adopt(t, m, imageOf(t, ones(2*wasmPage)))
 	m.Reallocate(3 * wasmPage)[2*wasmPage]++
 	m.bytes[5]++
 

@@ -239,7 +239,7 @@ func TestPastTheLimitThereIsNoMemory(t *testing.T) {
 
 func TestAFreedMemoryIsNotTouched(t *testing.T) {
 	m := reserved(t, Method(), 2*wasmPage)
-	i := imageOf(t, filled(wasmPage, 1))
+	i := imageOf(t, ones(wasmPage))
 	adopt(t, m, i)
 	var all sync.WaitGroup
 	for range 8 {
@@ -324,7 +324,7 @@ func TestMemoriesOfOneImageAtOnce(t *testing.T) {
 func TestRewindingAllocatesNothing(t *testing.T) {
 	everyWay(t, func(t *testing.T, way Way) {
 		m := reserved(t, way, 4*wasmPage)
-		adopt(t, m, imageOf(t, filled(2*wasmPage, 1)))
+		adopt(t, m, imageOf(t, ones(2*wasmPage)))
 		n := testing.AllocsPerRun(100, func() {
 			m.bytes[0]++
 			m.Rewind(nil)

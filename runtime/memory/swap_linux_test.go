@@ -17,7 +17,7 @@ func TestSwappedPagesAreNamed(t *testing.T) {
 	needSwap(t)
 	everyWay(t, func(t *testing.T, way Way) {
 		m := reserved(t, way, 8*wasmPage)
-		adopt(t, m, imageOf(t, filled(4*wasmPage, 1)))
+		adopt(t, m, imageOf(t, ones(4*wasmPage)))
 		written := []int{0, 3, 4, 5 * wasmPage / pageSize, 6 * wasmPage / pageSize}
 		m.Reallocate(8 * wasmPage)
 		for _, p := range written {

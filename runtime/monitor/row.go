@@ -76,7 +76,6 @@ func (r *Row) Observe(o Observation) {
 	r.seconds.Observe(o.Total.Seconds())
 	r.poolSeconds.Add(o.Timing.Pool.Seconds())
 	r.runSeconds.Add(o.Timing.Run.Seconds())
-	r.rewindSeconds.Add(o.Timing.Rewind.Seconds())
 	r.inBytes.Add(float64(o.In))
 	r.outBytes.Add(float64(o.Out))
 	r.fuelUsed.Add(float64(o.Fuel))
@@ -93,7 +92,15 @@ func (r *Row) Observe(o Observation) {
 	record(r.total, o.Total)
 	record(r.pool, o.Timing.Pool)
 	record(r.run, o.Timing.Run)
-	record(r.rewind, o.Timing.Rewind)
+}
+
+// Rewound counts how long it took to make an instance clean again, which may be after
+// the invocation was answered.
+func (r *Row) Rewound(took time.Duration) {
+	r.rewindSeconds.Add(took.Seconds())
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	record(r.rewind, took)
 }
 
 func record(h *hdrhistogram.Histogram, d time.Duration) {

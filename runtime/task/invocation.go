@@ -97,5 +97,5 @@ type Result struct {
 type Timing struct {
 	Pool   time.Duration // waiting for an instance, its birth included
 	Run    time.Duration // the guest, host calls included
-	Rewind time.Duration // making the instance clean for the next call
+	Rewind time.Duration // making the instance clean for the next call; 0: that is done after the answer
 }

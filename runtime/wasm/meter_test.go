@@ -109,7 +109,7 @@ var rewritings = map[string]func(t *testing.T, ctx context.Context, w *world, mo
 		if err != nil {
 			return nil, err
 		}
-		return setUp(t, ctx, w.runtime, r, config)
+		return setUp(ctx, t, w.runtime, r, config)
 	},
 }
 
@@ -130,7 +130,7 @@ func (m *memory) Reallocate(size uint64) []byte {
 func (m *memory) Free() {}
 
 // setUp does what a host does to begin an instance of a rewritten module.
-func setUp(t *testing.T, ctx context.Context, r wazero.Runtime, rewritten *wasm.Rewritten, config wazero.ModuleConfig) (api.Module, error) {
+func setUp(ctx context.Context, t *testing.T, r wazero.Runtime, rewritten *wasm.Rewritten, config wazero.ModuleConfig) (api.Module, error) {
 	t.Helper()
 	if rewritten.Memory != nil {
 		ctx = experimental.WithMemoryAllocator(ctx, experimental.MemoryAllocatorFunc(func(_, _ uint64) experimental.LinearMemory {
@@ -440,7 +440,8 @@ func TestWhatAModuleBeginsWithIsLeftToTheHost(t *testing.T) {
 		slices.Concat([]byte{7, 3}, []byte("\x04init\x00\x01\x06_start\x00\x02\x03mem\x02\x00")),
 		[]byte{8, 0},
 		[]byte{12, 3},
-		[]byte{10, 3,
+		[]byte{
+			10, 3,
 			7, 0, 0x41, 7, 0x24, 0, 0x01, 0x0b, // the start function sets the first global
 			12, 0, 0x20, 0, 0x20, 1, 0x20, 2, 0xfc, 8, 1, 0, 0x0b, // memory.init of the passive segment
 			8, 0, 0x41, 0, 0xd0, 0x70, 0x26, 0, 0x0b, // table.set
@@ -455,7 +456,7 @@ func TestWhatAModuleBeginsWithIsLeftToTheHost(t *testing.T) {
 		t.Errorf("got %+v", r)
 	}
 	w := newWorld(t, []byte("\x00asm\x01\x00\x00\x00"), "rewritten")
-	i, err := setUp(t, t.Context(), w.runtime, r, wazero.NewModuleConfig().WithStartFunctions())
+	i, err := setUp(t.Context(), t, w.runtime, r, wazero.NewModuleConfig().WithStartFunctions())
 	if err != nil {
 		t.Fatal(err)
 	}
