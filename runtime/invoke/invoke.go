@@ -41,6 +41,10 @@ type Invoker struct {
 	routes map[name]*route
 
 	retiring sync.WaitGroup // deployments that finish their last calls
+
+	// late is held while an instance is rewound after its answer: one at a time, so that
+	// giving back much memory does not keep all cores from other answers.
+	late sync.Mutex
 }
 
 // name is where a call goes before its version is known.
@@ -90,7 +94,11 @@ func (i *Invoker) Invoke(ctx context.Context, in task.Invocation) (task.Result, 
 		case result.Timing.Run < longRun:
 			result.Timing.Rewind = d.end(in, loan)
 		default:
-			go d.end(in, loan)
+			go func() {
+				i.late.Lock()
+				defer i.late.Unlock()
+				d.end(in, loan)
+			}()
 		}
 		d.row.Observe(monitor.Observation{
 			Kind: kindOf(err), In: len(in.Input), Out: len(result.Output), Fuel: result.Fuel, Timing: result.Timing, Total: time.Since(begun),
