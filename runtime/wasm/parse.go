@@ -398,8 +398,15 @@ func (p *parser) complete() {
 	for i := range p.module.Exports {
 		e := &p.module.Exports[i]
 		index := p.exported[i]
-		count := map[ExternKind]int{ExternFunc: len(p.functions), ExternTable: p.tables, ExternMemory: 0, ExternGlobal: p.globals}[e.Kind]
-		if e.Kind == ExternMemory && p.module.Memory != nil {
+		count := 0
+		switch {
+		case e.Kind == ExternFunc:
+			count = len(p.functions)
+		case e.Kind == ExternTable:
+			count = p.tables
+		case e.Kind == ExternGlobal:
+			count = p.globals
+		case p.module.Memory != nil:
 			count = 1
 		}
 		if int64(index) >= int64(count) {
