@@ -10,6 +10,7 @@ import (
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
 
+	"github.com/marketprism/prismrt/runtime/memory"
 	"github.com/marketprism/prismrt/runtime/task"
 	"github.com/marketprism/prismrt/runtime/wasm"
 )
@@ -36,8 +37,10 @@ type meter struct {
 	used     int64     // by the slices that are used up
 	given    int64     // the slice that is being used
 	unlooked int64     // spent by host functions since the clock was looked at
+	slices   int       // that were given
 	slot     bool      // a run slot is held
-	since    time.Time // when it was given
+	watched  bool      // it has been on one thread, with an eye on the pages it writes
+	since    time.Time // when the slice was given
 }
 
 // run calls functions of a guest, until one fails, and settles their fuel. The
@@ -51,6 +54,7 @@ func (c *call) run(stack []uint64, functions ...api.Function) (err error) {
 		return errEnded
 	}
 	defer c.leave()
+	c.watch()
 	c.give(min(i.slice, c.left()))
 	for _, f := range functions {
 		c.begins = i.program.version.ABI == task.ABICommand && i.program.rewritten.Command && i.function(wasm.RunFunction).Function == f
@@ -65,6 +69,7 @@ func (c *call) run(stack []uint64, functions ...api.Function) (err error) {
 		}
 	}
 	c.used += c.given - int64(i.fuel.Get())
+	c.unwatch((*memory.Memory).Watched)
 	return err
 }
 
@@ -75,8 +80,35 @@ func (c *call) enter() bool {
 	return c.slot
 }
 
+// watchedSlices is how many slices a call may take to be watched: keeping a thread
+// gets expensive when Go would have another goroutine run on it.
+const watchedSlices = 8
+
+// watch keeps the call on its thread, where that spares a scan of its memory
+// afterwards.
+func (c *call) watch() {
+	m := c.instance.memory
+	if m == nil {
+		return
+	}
+	goruntime.LockOSThread()
+	if c.watched = m.Watch(); !c.watched {
+		goruntime.UnlockOSThread()
+	}
+}
+
+// unwatch lets the call change threads again. How says whether it never has.
+func (c *call) unwatch(how func(*memory.Memory)) {
+	if c.watched {
+		how(c.instance.memory)
+		c.watched = false
+		goruntime.UnlockOSThread()
+	}
+}
+
 // leave gives the run slot to who waits for one. Without a slot it does nothing.
 func (c *call) leave() {
+	c.unwatch((*memory.Memory).Unwatch)
 	if c.slot {
 		c.slot = false
 		c.instance.program.engine.slots.leave()
@@ -115,6 +147,9 @@ func (c *call) refuel() {
 	// make the next too short.
 	wanted := float64(i.slice) * float64(sliceTime) / float64(max(time.Since(c.since), time.Microsecond))
 	i.slice = int64(min(max(math.Sqrt(float64(i.slice)*wanted), minSlice), maxSlice))
+	if c.slices++; c.slices == watchedSlices {
+		c.unwatch((*memory.Memory).Unwatch)
+	}
 	yield()
 	if i.program.engine.slots.wanted() {
 		c.leave()

@@ -44,6 +44,10 @@ type Memory struct {
 	refused  bool // the guest asked for more than the limit
 	freed    atomic.Bool
 
+	known   knowledge
+	private []pages // that are private, in order
+	faults  int64   // the thread's page faults when Watch began
+
 	way      Way
 	age      int // rewinds since private pages were last dropped
 	patience int // the age at which many are dropped
@@ -100,6 +104,7 @@ func (m *Memory) Adopt(i *Image) error {
 	m.settling = true
 	m.refused = false
 	m.patience, m.dropped = minPatience, 0
+	m.known = unknown
 	m.refresh()
 	return nil
 }

@@ -40,4 +40,6 @@ func method() Way { return Copy }
 
 func (*Memory) scan(int) (found []region, next int, err error) { return nil, 0, errors.ErrUnsupported }
 
+func faults() int64 { return 0 }
+
 func (*Memory) drop() error { return errors.ErrUnsupported }

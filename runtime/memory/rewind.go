@@ -18,9 +18,12 @@ const (
 	// Drop lets the kernel forget all private pages. The next call has a page fault
 	// for every page it touches.
 	Drop
+	// Again copies those pages that the last scan found, since no other was written:
+	// Memory.Watch.
+	Again
 )
 
-func (w Way) String() string { return [...]string{"scan", "copy", "drop"}[w] }
+func (w Way) String() string { return [...]string{"scan", "copy", "drop", "again"}[w] }
 
 // Method is the way this process rewinds memories: Scan where trying it on a small
 // memory gave the right answer, Linux 6.7 and later, and otherwise Copy. Each falls
@@ -54,8 +57,8 @@ const (
 
 // Rewound says what a Rewind did.
 type Rewound struct {
-	// Pages of the system's size that were put back: with Scan and Drop those known
-	// to be private, with Copy all that the guest had.
+	// Pages of the system's size that were put back: with Copy all that the guest
+	// had, otherwise those known to be private.
 	Pages int
 	Way   Way
 }
@@ -85,15 +88,23 @@ func (m *Memory) putBack() Rewound {
 	found := 0
 	switch m.way {
 	case Scan:
+		way := Scan
 		var enough bool
-		if found, enough = m.putBackNamed(); enough {
-			return Rewound{found, Scan}
+		if m.known == repeated {
+			way = Again
+			found, enough = m.putBackKnown()
+		} else {
+			found, enough = m.putBackNamed()
+		}
+		if enough {
+			return Rewound{found, way}
 		}
 	case Copy:
 		if m.high <= copyMost {
 			return m.putBackAll()
 		}
 	}
+	m.known = unknown
 	if m.drop() != nil {
 		return m.putBackAll() // locked into memory (mlockall), or no Linux
 	}
@@ -101,10 +112,22 @@ func (m *Memory) putBack() Rewound {
 	return Rewound{found, Drop}
 }
 
+// putBackKnown copies back the pages that were private before the guest ran. It
+// answers false when they should be dropped now.
+func (m *Memory) putBackKnown() (found int, enough bool) {
+	for _, p := range m.private {
+		m.restore(int(p.start)*pageSize, int(p.end)*pageSize)
+		found += int(p.end - p.start)
+	}
+	m.known = settled
+	return found, !m.stale(found)
+}
+
 // putBackNamed copies back the pages that the kernel names, all that were written
 // since private pages were last dropped. It answers false when they should be
 // dropped now, which is right also after a part was copied.
 func (m *Memory) putBackNamed() (found int, enough bool) {
+	m.private, m.known = m.private[:0], settled
 	for at := 0; at < m.high; {
 		regions, next, err := m.scan(at)
 		if err != nil {
@@ -119,9 +142,21 @@ func (m *Memory) putBackNamed() (found int, enough bool) {
 		for _, r := range regions {
 			m.restore(int(r.start), int(r.end))
 		}
+		m.note(regions)
 		at = next
 	}
 	return found, !m.stale(found)
+}
+
+// note remembers what a scan found, unless that becomes too much.
+func (m *Memory) note(regions []region) {
+	if len(m.private)+len(regions) > mostKnown {
+		m.known = unknown
+		return
+	}
+	for _, r := range regions {
+		m.private = append(m.private, pages{uint32(r.start / uint64(pageSize)), uint32(r.end / uint64(pageSize))})
+	}
 }
 
 // stale says whether it is time to drop the pages found: they are many and were
