@@ -110,6 +110,16 @@ func (i *Instance) Rewind() (pages int, err error) {
 	return pages, nil
 }
 
+// Trim gives back memory that the instance, which was rewound, keeps for its next call,
+// where that is more than some 100 KiB. It returns the pages that are still its own, -1
+// when that is not known.
+func (i *Instance) Trim() (pages int) {
+	if i.memory == nil || i.image == nil {
+		return 0
+	}
+	return i.memory.Trim()
+}
+
 // maxStack is how large, in bytes, a native stack may be that an instance keeps. A
 // call that nests deep makes it grow, and wazero never shrinks it.
 const maxStack = 256 << 10

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -214,6 +215,116 @@ func TestPagesNoLongerWrittenAreDropped(t *testing.T) {
 	}
 	if drops > 5 {
 		t.Errorf("%d of 1000 rewinds dropped pages that the next call wrote", drops)
+	}
+}
+
+// A guest that writes no page for the first time is rewound without a scan; one that
+// does, is not.
+func TestPagesWrittenAgainAreKnown(t *testing.T) {
+	needScan(t)
+	m := reserved(t, Scan, 64*wasmPage)
+	adopt(t, m, imageOf(t, ones(4*wasmPage)))
+	m.Reallocate(8 * wasmPage)
+	call := func(offsets ...int) Rewound {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		m.Reallocate(8 * wasmPage)
+		watched := m.Watch()
+		for _, at := range offsets {
+			m.bytes[at]++
+		}
+		if watched {
+			m.Watched()
+		}
+		return rewind(t, m) // which compares all of it
+	}
+	const a, b, grown = 5, 3*wasmPage + 7, 6 * wasmPage
+	if r := call(a); r != (Rewound{1, Scan}) {
+		t.Errorf("the first call was rewound by %+v", r)
+	}
+	eventually := func(want Rewound, offsets ...int) { // a stranger's page fault costs a scan
+		t.Helper()
+		var r Rewound
+		for range 20 {
+			if r = call(offsets...); r == want {
+				return
+			}
+		}
+		t.Errorf("calls that wrote at %v were rewound by %+v, want %+v", offsets, r, want)
+	}
+	eventually(Rewound{1, Again}, a)
+	eventually(Rewound{1, Again}) // nothing
+	for _, at := range []int{b, grown} {
+		if r := call(a, at); r.Way != Scan {
+			t.Errorf("a call that wrote at %d for the first time was rewound by %+v", at, r)
+		}
+	}
+	eventually(Rewound{3, Again}, grown, a)
+
+	m.bytes[b+pageSize]++ // while nobody watches
+	if r := rewind(t, m); r != (Rewound{4, Scan}) {
+		t.Errorf("what was not watched was rewound by %+v", r)
+	}
+	m.Watch()
+	m.bytes[b+2*pageSize]++
+	m.Unwatch()
+	if r := rewind(t, m); r != (Rewound{5, Scan}) {
+		t.Errorf("what was no longer watched was rewound by %+v", r)
+	}
+}
+
+// Whatever is written, in however many calls between two rewinds, is put back.
+func TestNothingEscapesTheWatch(t *testing.T) {
+	needScan(t)
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	r := rand.New(rand.NewPCG(8, 9))
+	m := reserved(t, Scan, 16*wasmPage)
+	adopt(t, m, imageOf(t, patches(r, 5)))
+	ways := map[Way]int{}
+	for range 3000 {
+		pages := 1 + r.IntN(1+r.IntN(16*wasmPage/pageSize)) // mostly the same few
+		for range r.IntN(4) {
+			watched := m.Watch()
+			m.Reallocate(uint64(max(m.length, r.IntN(17)*wasmPage)))
+			for range r.IntN(10) {
+				m.bytes[r.IntN(max(1, min(pages*pageSize, m.length)))]++
+			}
+			switch {
+			case !watched:
+			case r.IntN(10) == 0:
+				m.Unwatch()
+			default:
+				m.Watched()
+			}
+		}
+		ways[rewind(t, m).Way]++
+		if r.IntN(100) == 0 {
+			m.Trim()
+		}
+	}
+	if ways[Again] == 0 || ways[Scan] == 0 {
+		t.Errorf("the ways were %v", ways)
+	}
+}
+
+// What a memory keeps for its next call can be taken from it.
+func TestATrimmedMemoryTakesNothing(t *testing.T) {
+	needScan(t)
+	m := reserved(t, Scan, 64*wasmPage)
+	adopt(t, m, imageOf(t, ones(64*wasmPage)))
+	for _, tt := range []struct{ written, kept int }{{fewPages, fewPages}, {4 * fewPages, 0}} {
+		for p := range tt.written {
+			m.bytes[p*pageSize]++
+		}
+		rewind(t, m)
+		if kept := m.Trim(); kept != tt.kept || private(t, m) != tt.kept {
+			t.Errorf("of %d pages a trim keeps %d by its word, %d by the kernel's; want %d", tt.written, kept, private(t, m), tt.kept)
+		}
+	}
+	m.bytes[9]++
+	if r := rewind(t, m); r != (Rewound{1, Scan}) {
+		t.Errorf("after a trim, a call was rewound by %+v", r)
 	}
 }
 

@@ -192,6 +192,27 @@ func (m *Memory) restore(start, end int) {
 	clear(m.bytes[start:end])
 }
 
+// Trim gives back what the memory, which was rewound, keeps private for its next
+// call, where that is more than a few pages; the call has page faults then. It returns
+// how many pages of the system's size are still private, -1 when that is not known.
+func (m *Memory) Trim() (kept int) {
+	for _, p := range m.private {
+		kept += int(p.end - p.start)
+	}
+	known := m.known == settled
+	switch {
+	case m.image == nil, known && kept <= fewPages:
+		return kept
+	case m.drop() != nil:
+		return -1
+	}
+	m.refresh()
+	m.dropped = 0 // it says nothing of what calls write
+	m.private = nil
+	m.known = unknown
+	return 0
+}
+
 // refresh notes that no page is private.
 func (m *Memory) refresh() {
 	m.high = m.image.length
