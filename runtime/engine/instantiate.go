@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -205,6 +206,10 @@ func (p *Program) initialise(i *Instance, c *call) error {
 // how it ends is told to who calls it.
 func (p *Program) run(i *Instance, c *call) error { return i.toCheckpoint(c) }
 
+// moduleConfig is that of modules without a name, whose start is ours to call. The source
+// of random numbers is not used: without it wazero seeds one, for each instance.
+var moduleConfig = wazero.NewModuleConfig().WithName("").WithStartFunctions().WithRandSource(rand.Reader)
+
 // instantiate makes an instance that has run nothing, and begins with the image if
 // there is one.
 func (p *Program) instantiate(ctx context.Context, m *image) (_ *Instance, err error) {
@@ -230,7 +235,7 @@ func (p *Program) instantiate(ctx context.Context, m *image) (_ *Instance, err e
 		}
 	}
 	// Neither data nor a start function is in the module: no code of the guest runs.
-	i.module, err = p.runtime.InstantiateModule(ctx, p.compiled, wazero.NewModuleConfig().WithName("").WithStartFunctions())
+	i.module, err = p.runtime.InstantiateModule(ctx, p.compiled, moduleConfig)
 	if err != nil {
 		return nil, task.Faultf(task.KindInvalid, "the module cannot be instantiated: %w", err)
 	}
