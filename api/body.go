@@ -7,6 +7,8 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"slices"
+	"strconv"
 	"time"
 
 	"github.com/marketprism/prismrt/runtime/task"
@@ -15,19 +17,37 @@ import (
 // readBody reads a whole request body of at most limit bytes, in at most the
 // BodyTimeout. What names the limit in the refusal.
 func (s *server) readBody(w http.ResponseWriter, r *request, limit task.Bytes, what string) ([]byte, error) {
-	tooLarge := task.Faultf(task.KindTooLarge, "the body is over %s, which is %v", what, limit)
-	if r.ContentLength > int64(limit) {
-		return nil, tooLarge
-	}
 	done := s.limitReading(w)
-	var b bytes.Buffer
-	// What a header promises is not yet there: no more than this is set aside for it.
-	b.Grow(int(min(max(r.ContentLength, 0), 1<<20)) + bytes.MinRead)
-	if _, err := b.ReadFrom(http.MaxBytesReader(w, r.Body, int64(limit))); err != nil {
-		return nil, bodyFault(err, tooLarge)
+	b, err := readInto(nil, w, r, limit, what)
+	if err == nil {
+		done()
 	}
-	done()
-	return b.Bytes(), nil
+	return b, err
+}
+
+// promised is how many bytes of a body are set aside because a header promises them.
+const promised = 1 << 20
+
+// readInto reads a whole request body of at most limit bytes into b, which grows if
+// it must. What names the limit in the refusal.
+func readInto(b []byte, w http.ResponseWriter, r *request, limit task.Bytes, what string) ([]byte, error) {
+	n := r.ContentLength
+	if n > int64(limit) {
+		return nil, bodyTooLarge(limit, what)
+	}
+	var err error
+	if n >= 0 && n <= promised {
+		b = slices.Grow(b[:0], int(n))[:n]
+		_, err = io.ReadFull(r.Body, b)
+	} else {
+		into := bytes.NewBuffer(slices.Grow(b[:0], int(min(max(n, 0), promised))+bytes.MinRead))
+		_, err = into.ReadFrom(http.MaxBytesReader(w, r.Body, int64(limit)))
+		b = into.Bytes()
+	}
+	if err != nil {
+		return nil, bodyFault(err, bodyTooLarge(limit, what))
+	}
+	return b, nil
 }
 
 // limitReading gives the client until the BodyTimeout. The returned function
@@ -38,6 +58,10 @@ func (s *server) limitReading(w http.ResponseWriter) (done func()) {
 	// A connection that takes no deadline has none to pass.
 	_ = rc.SetReadDeadline(time.Now().Add(s.BodyTimeout))
 	return func() { _ = rc.SetReadDeadline(time.Time{}) }
+}
+
+func bodyTooLarge(limit task.Bytes, what string) *task.Fault {
+	return task.Faultf(task.KindTooLarge, "the body is over %s, which is %v", what, limit)
 }
 
 // bodyFault tells apart why a body could not be read.
@@ -68,10 +92,14 @@ func (s *server) readJSON(w http.ResponseWriter, r *request, v any) error {
 	return nil
 }
 
+var nosniff = []string{"nosniff"}
+
 // write sends an answer in at most the BodyTimeout.
 func (s *server) write(w http.ResponseWriter, status int, body []byte) {
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(s.BodyTimeout))
-	w.Header().Set("X-Content-Type-Options", "nosniff")
+	header := w.Header()
+	header["X-Content-Type-Options"] = nosniff
+	header["Content-Length"] = []string{strconv.Itoa(len(body))}
 	w.WriteHeader(status)
 	_, _ = w.Write(body) // a client that has left is told nothing
 }

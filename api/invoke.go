@@ -3,10 +3,25 @@ package api
 import (
 	"net/http"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/marketprism/prismrt/runtime/task"
 )
+
+// buffers keep what bodies are read into and answers are written to.
+var buffers = sync.Pool{New: func() any { return new(buffer) }}
+
+type buffer struct{ in, out []byte }
+
+// mostKept is how much memory, in bytes, a buffer keeps for another request.
+const mostKept = 64 << 10
+
+func (b *buffer) free() {
+	if cap(b.in) <= mostKept && cap(b.out) <= mostKept {
+		buffers.Put(b)
+	}
+}
 
 func (s *server) invoke(w http.ResponseWriter, r *request) error {
 	in := task.Invocation{ID: r.id, Namespace: namespace, Plugin: r.param("name"), Function: r.param("function")}
@@ -21,35 +36,75 @@ func (s *server) invoke(w http.ResponseWriter, r *request) error {
 	if err != nil {
 		return err
 	}
-	if in.Input, err = s.readBody(w, r, limits.Input, "limits.input of "+in.Plugin); err != nil {
+	b := buffers.Get().(*buffer)
+	defer b.free()
+	if b.in, err = readInto(b.in, w, r, limits.Input, "limits.input of "+in.Plugin); err != nil {
 		return err
 	}
+	s.unhurry(w, time.Duration(limits.Timeout))
 
+	in.Input, in.Buffer = b.in, b.out
 	result, err := s.Invoker.Invoke(r.Context(), in)
-	header := w.Header()
-	if result.Ref.Version != 0 {
-		r.version = result.Ref.Version
-		header.Set("Prism-Version", strconv.Itoa(result.Ref.Version)+" "+result.Digest.Short())
-		header.Set("Prism-Fuel", strconv.FormatInt(result.Fuel, 10))
-		header.Set("Server-Timing", serverTiming(result.Timing))
+	if r.version = result.Ref.Version; r.version != 0 {
+		account(w.Header(), &result)
 	}
 	if err != nil {
 		return err
 	}
-	header.Set("Content-Type", "application/octet-stream")
-	header.Set("Content-Length", strconv.Itoa(len(result.Output)))
+	if cap(result.Output) > cap(b.out) {
+		b.out = result.Output
+	}
+	w.Header()["Content-Type"] = octets
 	s.write(w, http.StatusOK, result.Output)
 	return nil
 }
 
-// serverTiming writes phases in milliseconds (W3C Server Timing).
-func serverTiming(t task.Timing) string {
-	b := make([]byte, 0, 64)
-	b = append(b, "pool;dur="...)
-	b = strconv.AppendFloat(b, float64(t.Pool.Microseconds())/1000, 'f', 3, 64)
-	b = append(b, ", run;dur="...)
-	b = strconv.AppendFloat(b, float64(t.Run.Microseconds())/1000, 'f', 3, 64)
-	b = append(b, ", rewind;dur="...)
-	b = strconv.AppendFloat(b, float64(t.Rewind.Microseconds())/1000, 'f', 3, 64)
-	return string(b)
+// unhurry takes the server's deadline for reading away where a call could reach it: the
+// connection is watched for the client's leaving, and a deadline would look like it.
+func (s *server) unhurry(w http.ResponseWriter, timeout time.Duration) {
+	if timeout > s.BodyTimeout/2 {
+		// A connection that takes no deadline has none to pass.
+		_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
+	}
+}
+
+var octets = []string{"application/octet-stream"}
+
+// account writes what there is to say of an invocation besides its output, in one
+// piece of memory and under keys in the canonical form that they need.
+func account(header http.Header, result *task.Result) {
+	var space [128]byte
+	b := strconv.AppendInt(space[:0], int64(result.Ref.Version), 10)
+	b = append(b, ' ')
+	b = append(b, result.Digest.Short()...)
+	version := len(b)
+	b = strconv.AppendInt(b, result.Fuel, 10)
+	fuel := len(b)
+	text := string(appendTiming(b, &result.Timing))
+	values := [3]string{text[:version], text[version:fuel], text[fuel:]}
+	header["Prism-Version"] = values[0:1:1]
+	header["Prism-Fuel"] = values[1:2:2]
+	header["Server-Timing"] = values[2:3:3]
+}
+
+// appendTiming writes phases in milliseconds (W3C Server Timing).
+func appendTiming(b []byte, t *task.Timing) []byte {
+	for n, phase := range [...]struct {
+		name string
+		took time.Duration
+	}{{"queue", t.Queue}, {"pool", t.Pool}, {"run", t.Run}, {"host", t.Host}, {"rewind", t.Rewind}} {
+		if n > 0 {
+			b = append(b, ", "...)
+		}
+		b = append(append(b, phase.name...), ";dur="...)
+		b = appendMilliseconds(b, phase.took)
+	}
+	return b
+}
+
+// appendMilliseconds writes a duration in milliseconds, to the microsecond.
+func appendMilliseconds(b []byte, d time.Duration) []byte {
+	us := d.Microseconds()
+	b = strconv.AppendInt(b, us/1000, 10)
+	return append(b, '.', '0'+byte(us/100%10), '0'+byte(us/10%10), '0'+byte(us%10))
 }

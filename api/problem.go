@@ -101,7 +101,7 @@ type handler func(http.ResponseWriter, *request) error
 func (s *server) handle(h handler, query ...string) http.HandlerFunc {
 	return func(w http.ResponseWriter, hr *http.Request) {
 		r := &request{Request: hr, id: task.NewID()}
-		w.Header().Set("Prism-Request-Id", string(r.id))
+		w.Header()["Prism-Request-Id"] = []string{string(r.id)}
 		defer func() {
 			p := recover()
 			if p == nil {

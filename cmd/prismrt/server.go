@@ -69,6 +69,7 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 	h := &http.Server{
 		Handler:           s.handler(),
 		ReadHeaderTimeout: time.Duration(cfg.Server.HeaderTimeout),
+		ReadTimeout:       time.Duration(cfg.Server.HeaderTimeout + cfg.Server.BodyTimeout),
 		IdleTimeout:       time.Duration(cfg.Server.IdleTimeout),
 		BaseContext:       func(net.Listener) context.Context { return calls },
 		ConnState:         s.monitor.ConnState(),

@@ -74,7 +74,7 @@ func (c *call) begun(ctx context.Context) {
 	i := c.instance
 	if p := i.checkpoint; p != nil {
 		i.stack.Set(i.image.stack)
-		c.output, c.log, c.failure = bytes.Clone(p.output), p.log.clone(), p.failure // what is answered is the caller's
+		c.output, c.log, c.failure = append(c.in.Buffer[:0], p.output...), p.log.clone(), p.failure // what is answered is the caller's
 		p.resume(ctx)
 	}
 	if i.beginning == nil {

@@ -51,8 +51,8 @@ type function struct {
 const resumeFunction = "prism_resume"
 
 // Run serves one invocation: it binds the input, runs the guest until it
-// returns or ctx ends, and gives the output, which belongs to the caller, and the
-// fuel used, also when it failed. Errors are faults (DESIGN.md, "Failure, told
+// returns or ctx ends, and gives the output, in the invocation's buffer as far as that
+// reaches, and the fuel used, also when it failed. Errors are faults (DESIGN.md, "Failure, told
 // apart").
 func (i *Instance) Run(ctx context.Context, in task.Invocation) (output []byte, fuel int64, err error) {
 	c := i.begin(ctx, in)
@@ -121,7 +121,7 @@ func isHandler(d api.FunctionDefinition) bool {
 }
 
 func (i *Instance) begin(ctx context.Context, in task.Invocation) *call {
-	i.call = call{Context: ctx, instance: i, in: in}
+	i.call = call{Context: ctx, instance: i, in: in, output: in.Buffer[:0]}
 	return &i.call
 }
 

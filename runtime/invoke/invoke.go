@@ -166,8 +166,9 @@ func (d *deployment) invoke(ctx context.Context, in task.Invocation, begun time.
 	if in.Timeout > 0 {
 		timeout = min(timeout, in.Timeout)
 	}
-	ctx, cancel := context.WithDeadline(ctx, begun.Add(timeout))
-	defer cancel()
+	until := &deadline{Context: ctx, at: begun.Add(timeout)}
+	defer until.stop()
+	ctx = until
 
 	waiting := time.Now()
 	loan, err := d.pool.Acquire(ctx)

@@ -71,6 +71,9 @@ type Invocation struct {
 
 	// Timeout lowers the version's limit for this call. Zero: the limit holds.
 	Timeout time.Duration
+
+	// Buffer is what the output may be written to, as far as it reaches. Nil is good, too.
+	Buffer []byte
 }
 
 // CallKey is the key under which the context of a host function has the call that
@@ -83,7 +86,8 @@ type Result struct {
 	Ref    Ref
 	Digest Digest
 
-	// Output belongs to the caller. It is nil when the invocation failed.
+	// Output belongs to the caller and may lie in the invocation's Buffer. It is nil when
+	// the invocation failed.
 	Output []byte
 
 	// Fuel is what the guest used: instructions as they are counted by checks
@@ -95,7 +99,9 @@ type Result struct {
 
 // Timing is where the wall-clock time of an invocation went.
 type Timing struct {
+	Queue  time.Duration // waiting for its turn
 	Pool   time.Duration // waiting for an instance, its birth included
 	Run    time.Duration // the guest, host calls included
+	Host   time.Duration // of that, waiting on the host: sleeping, or fetching something
 	Rewind time.Duration // making the instance clean for the next call; 0: that is done after the answer
 }
