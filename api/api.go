@@ -73,7 +73,7 @@ func New(o Options) http.Handler {
 	r.Get("/healthz", s.handle(s.healthz))
 	r.Get("/readyz", s.handle(s.readyz))
 	r.Method(http.MethodGet, "/metrics", promhttp.HandlerFor(o.Monitor.Registry, promhttp.HandlerOpts{}))
-	return s.guard(r)
+	return o.Monitor.Serving(s.guard(r))
 }
 
 // namespace is where everything is while there are no keys to tell tenants apart.

@@ -72,7 +72,7 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 		ReadTimeout:       time.Duration(cfg.Server.HeaderTimeout + cfg.Server.BodyTimeout),
 		IdleTimeout:       time.Duration(cfg.Server.IdleTimeout),
 		BaseContext:       func(net.Listener) context.Context { return calls },
-		ConnState:         s.monitor.ConnState(),
+		ConnState:         s.monitor.ConnState,
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}
 	s.loading.Store(true)

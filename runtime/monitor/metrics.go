@@ -12,58 +12,32 @@ import (
 // them are bounded by what was uploaded.
 var byVersion = []string{"namespace", "plugin", "version"}
 
-// series are kept up to date by the invocations themselves.
-type series struct {
-	invocations *prometheus.CounterVec
-	seconds     *prometheus.HistogramVec
-	phases      *prometheus.CounterVec
-	bytes       *prometheus.CounterVec
-	fuel        *prometheus.CounterVec
-}
-
-func newSeries() series {
-	with := func(label string) []string { return append(byVersion[:len(byVersion):len(byVersion)], label) }
-	return series{
-		invocations: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "prismrt_invocations_total",
-			Help: "Invocations that ended, by outcome: ok or the kind of the fault.",
-		}, with("outcome")),
-		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name:                            "prismrt_invocation_duration_seconds",
-			Help:                            "Wall-clock time of invocations, from admission to outcome.",
-			Buckets:                         prometheus.ExponentialBuckets(0.0001, 4, 9), // 0.1 ms to 6.5 s, for scrapers without native histograms
-			NativeHistogramBucketFactor:     1.1,
-			NativeHistogramMaxBucketNumber:  160,
-			NativeHistogramMinResetDuration: time.Hour,
-		}, byVersion),
-		phases: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "prismrt_phase_seconds_total",
-			Help: "Wall-clock time of invocations by phase: pool (waiting for an instance) and run (the guest).",
-		}, with("phase")),
-		bytes: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "prismrt_bytes_total",
-			Help: "Bytes that went into and came out of guests.",
-		}, with("direction")),
-		fuel: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "prismrt_fuel_total",
-			Help: "WebAssembly instructions that invocations used.",
-		}, byVersion),
-	}
-}
-
-func (m *series) forget(namespace, plugin string) {
-	labels := prometheus.Labels{"namespace": namespace, "plugin": plugin}
-	m.invocations.DeletePartialMatch(labels)
-	m.seconds.DeletePartialMatch(labels)
-	m.phases.DeletePartialMatch(labels)
-	m.bytes.DeletePartialMatch(labels)
-	m.fuel.DeletePartialMatch(labels)
+// newSeconds is what invocations keep up to date themselves; everything else is read
+// off at each scrape.
+func newSeconds() *prometheus.HistogramVec {
+	return prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name:                            "prismrt_invocation_duration_seconds",
+		Help:                            "Wall-clock time of invocations, from admission to outcome.",
+		Buckets:                         prometheus.ExponentialBuckets(0.0001, 4, 9), // 0.1 ms to 6.5 s, for scrapers without native histograms
+		NativeHistogramBucketFactor:     1.1,
+		NativeHistogramMaxBucketNumber:  160,
+		NativeHistogramMinResetDuration: time.Hour,
+	}, byVersion)
 }
 
 // scraped are the metrics that are read off at each scrape.
 type scraped struct{ monitor *Monitor }
 
 var (
+	invocationsDesc = prometheus.NewDesc("prismrt_invocations_total",
+		"Invocations that ended, by outcome: ok or the kind of the fault.", append(byVersion[:3:3], "outcome"), nil)
+	phasesDesc = prometheus.NewDesc("prismrt_phase_seconds_total",
+		"Wall-clock time of invocations by phase: queue (waiting for a turn), pool (waiting for an instance), run (the guest), "+
+			"of that host (waiting on the host), and rewind (making the instance clean).", append(byVersion[:3:3], "phase"), nil)
+	bytesDesc = prometheus.NewDesc("prismrt_bytes_total",
+		"Bytes that went into and came out of guests.", append(byVersion[:3:3], "direction"), nil)
+	fuelDesc = prometheus.NewDesc("prismrt_fuel_total",
+		"WebAssembly instructions that invocations used.", byVersion, nil)
 	instancesDesc = prometheus.NewDesc("prismrt_pool_instances",
 		"Instances alive, by state: ready, building or lent.", append(byVersion[:3:3], "state"), nil)
 	waitingDesc = prometheus.NewDesc("prismrt_pool_waiting",
@@ -83,6 +57,7 @@ var (
 // Describe implements prometheus.Collector.
 func (scraped) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
+		invocationsDesc, phasesDesc, bytesDesc, fuelDesc,
 		instancesDesc, waitingDesc, limitDesc, birthsDesc, birthSecondsDesc, reservedDesc, connectionsDesc,
 	} {
 		ch <- d
@@ -97,8 +72,30 @@ func (s scraped) Collect(ch chan<- prometheus.Metric) {
 	counter := func(d *prometheus.Desc, v float64, labels ...string) {
 		ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, v, labels...)
 	}
+	for ref, row := range s.monitor.copyOfRows() {
+		of := versionLabels(ref)
+		with := func(label string) []string { return append(of[:3:3], label) }
+		row.mu.Lock()
+		ok := row.calls
+		// All of them from the start: a rate over a counter that was not there yet misses
+		// its first step.
+		for _, kind := range task.Kinds {
+			ok -= row.faults[kind]
+			counter(invocationsDesc, float64(row.faults[kind]), with(string(kind))...)
+		}
+		counter(invocationsDesc, float64(ok), with("ok")...)
+		counter(phasesDesc, row.spent.Queue.Seconds(), with("queue")...)
+		counter(phasesDesc, row.spent.Pool.Seconds(), with("pool")...)
+		counter(phasesDesc, row.spent.Run.Seconds(), with("run")...)
+		counter(phasesDesc, row.spent.Host.Seconds(), with("host")...)
+		counter(phasesDesc, row.spent.Rewind.Seconds(), with("rewind")...)
+		counter(bytesDesc, float64(row.in), with("input")...)
+		counter(bytesDesc, float64(row.out), with("output")...)
+		counter(fuelDesc, float64(row.fuel), of...)
+		row.mu.Unlock()
+	}
 	for _, p := range s.monitor.pools() {
-		of := labelValues(p.Ref)
+		of := versionLabels(p.Ref)
 		with := func(label string) []string { return append(of[:3:3], label) }
 		gauge(instancesDesc, int64(p.Ready), with("ready")...)
 		gauge(instancesDesc, int64(p.Building), with("building")...)
@@ -114,9 +111,4 @@ func (s scraped) Collect(ch chan<- prometheus.Metric) {
 	active := c.active.Load()
 	gauge(connectionsDesc, active, "active")
 	gauge(connectionsDesc, max(0, c.open.Load()-active), "idle")
-}
-
-func labelValues(ref task.Ref) []string {
-	l := versionLabels(ref)
-	return []string{l["namespace"], l["plugin"], l["version"]}
 }

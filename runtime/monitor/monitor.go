@@ -3,6 +3,7 @@
 package monitor
 
 import (
+	"maps"
 	"net"
 	"net/http"
 	"sync"
@@ -21,7 +22,7 @@ type Monitor struct {
 	Registry *prometheus.Registry
 
 	begun       time.Time
-	series      series
+	seconds     *prometheus.HistogramVec
 	pools       func() []Pool
 	guests      func() Guests
 	connections connections
@@ -50,13 +51,13 @@ type Guests struct {
 // ready by the first.
 func New(pools func() []Pool, guests func() Guests) *Monitor {
 	m := &Monitor{
-		Registry: prometheus.NewRegistry(), begun: time.Now(), series: newSeries(),
+		Registry: prometheus.NewRegistry(), begun: time.Now(), seconds: newSeconds(),
 		pools: pools, guests: guests, rows: make(map[task.Ref]*Row),
 	}
 	m.Registry.MustRegister(
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		m.series.invocations, m.series.seconds, m.series.phases, m.series.bytes, m.series.fuel,
+		m.seconds,
 		scraped{m},
 	)
 	return m
@@ -68,10 +69,16 @@ func (m *Monitor) Row(ref task.Ref) *Row {
 	defer m.mu.Unlock()
 	row := m.rows[ref]
 	if row == nil {
-		row = newRow(ref, &m.series)
+		row = newRow(m.seconds.WithLabelValues(versionLabels(ref)...))
 		m.rows[ref] = row
 	}
 	return row
+}
+
+func (m *Monitor) copyOfRows() map[task.Ref]*Row {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return maps.Clone(m.rows)
 }
 
 // Forget drops the counters of a plugin's versions, so that names which come
@@ -84,33 +91,27 @@ func (m *Monitor) Forget(namespace, plugin string) {
 			delete(m.rows, ref)
 		}
 	}
-	m.series.forget(namespace, plugin)
+	m.seconds.DeletePartialMatch(prometheus.Labels{"namespace": namespace, "plugin": plugin})
 }
 
-// connections counts inbound connections by what they are doing.
+// connections counts inbound connections, and those on which a request is served.
 type connections struct{ open, active atomic.Int64 }
 
 // ConnState keeps count of a server's connections; it is for http.Server.ConnState.
-func (m *Monitor) ConnState() func(net.Conn, http.ConnState) {
-	var was sync.Map // net.Conn -> http.ConnState, while active
-	c := &m.connections
-	return func(conn net.Conn, now http.ConnState) {
-		_, active := was.Load(conn)
-		switch now {
-		case http.StateNew:
-			c.open.Add(1)
-		case http.StateActive:
-			if !active {
-				was.Store(conn, now)
-				c.active.Add(1)
-			}
-			return
-		case http.StateClosed, http.StateHijacked:
-			c.open.Add(-1)
-		}
-		if active {
-			was.Delete(conn)
-			c.active.Add(-1)
-		}
+func (m *Monitor) ConnState(_ net.Conn, now http.ConnState) {
+	switch now {
+	case http.StateNew:
+		m.connections.open.Add(1)
+	case http.StateClosed, http.StateHijacked:
+		m.connections.open.Add(-1)
 	}
+}
+
+// Serving counts the connections on which h serves a request.
+func (m *Monitor) Serving(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		m.connections.active.Add(1)
+		defer m.connections.active.Add(-1)
+		h.ServeHTTP(w, r)
+	})
 }

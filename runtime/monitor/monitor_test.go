@@ -1,8 +1,8 @@
 package monitor_test
 
 import (
-	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
@@ -106,24 +106,22 @@ prismrt_pool_instances{namespace="default",plugin="up",state="ready",version="2"
 
 func TestConnectionsAreCountedByWhatTheyDo(t *testing.T) {
 	m := newMonitor()
-	state := m.ConnState()
-	a, b := net.Pipe()
 	check := func(open, active int64) {
 		t.Helper()
 		if c := m.Stats().Connections; c.Open != open || c.Active != active {
 			t.Errorf("%+v, want %d open and %d active", c, open, active)
 		}
 	}
-	state(a, http.StateNew)
-	state(b, http.StateNew)
-	check(2, 0)
-	state(a, http.StateActive)
-	check(2, 1)
-	state(a, http.StateIdle)
-	state(a, http.StateActive)
-	state(b, http.StateClosed) // without ever having asked
-	check(1, 1)
-	state(a, http.StateClosed)
+	server := httptest.NewUnstartedServer(m.Serving(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { check(1, 1) })))
+	server.Config.ConnState = m.ConnState
+	server.Start()
+	for range 2 {
+		if _, err := server.Client().Get(server.URL); err != nil {
+			t.Fatal(err)
+		}
+	}
+	check(1, 0)
+	server.Close()
 	check(0, 0)
 }
 

@@ -14,19 +14,14 @@ import (
 // Row counts and times the invocations of one version. It is safe for
 // concurrent use.
 type Row struct {
-	outcomes          map[task.Kind]prometheus.Counter // "" for ok
-	seconds           prometheus.Observer
-	poolSeconds       prometheus.Counter
-	runSeconds        prometheus.Counter
-	rewindSeconds     prometheus.Counter
-	inBytes, outBytes prometheus.Counter
-	fuelUsed          prometheus.Counter
+	seconds prometheus.Observer
 
 	mu      sync.Mutex
 	calls   int64
 	faults  map[task.Kind]int64
-	in, out int64
+	in, out int64 // bytes
 	fuel    int64
+	spent   task.Timing // over all of them
 
 	// In microseconds.
 	total, pool, run, rewind *hdrhistogram.Histogram
@@ -47,38 +42,16 @@ func newHistogram() *hdrhistogram.Histogram {
 	return hdrhistogram.New(1, time.Hour.Microseconds(), 2)
 }
 
-func newRow(ref task.Ref, m *series) *Row {
-	labels := versionLabels(ref)
-	// All of them from the start: a rate over a counter that was not there yet
-	// misses its first step.
-	outcomes := map[task.Kind]prometheus.Counter{"": m.invocations.MustCurryWith(labels).WithLabelValues("ok")}
-	for _, kind := range task.Kinds {
-		outcomes[kind] = m.invocations.MustCurryWith(labels).WithLabelValues(string(kind))
-	}
+func newRow(seconds prometheus.Observer) *Row {
 	return &Row{
-		outcomes:    outcomes,
-		seconds:     m.seconds.With(labels),
-		poolSeconds: m.phases.MustCurryWith(labels).WithLabelValues("pool"),
-		runSeconds:  m.phases.MustCurryWith(labels).WithLabelValues("run"),
-
-		rewindSeconds: m.phases.MustCurryWith(labels).WithLabelValues("rewind"),
-		inBytes:       m.bytes.MustCurryWith(labels).WithLabelValues("input"),
-		outBytes:      m.bytes.MustCurryWith(labels).WithLabelValues("output"),
-		fuelUsed:      m.fuel.With(labels),
-		faults:        make(map[task.Kind]int64),
-		total:         newHistogram(), pool: newHistogram(), run: newHistogram(), rewind: newHistogram(),
+		seconds: seconds, faults: make(map[task.Kind]int64),
+		total: newHistogram(), pool: newHistogram(), run: newHistogram(), rewind: newHistogram(),
 	}
 }
 
 // Observe counts an invocation.
 func (r *Row) Observe(o Observation) {
-	r.outcomes[o.Kind].Inc()
 	r.seconds.Observe(o.Total.Seconds())
-	r.poolSeconds.Add(o.Timing.Pool.Seconds())
-	r.runSeconds.Add(o.Timing.Run.Seconds())
-	r.inBytes.Add(float64(o.In))
-	r.outBytes.Add(float64(o.Out))
-	r.fuelUsed.Add(float64(o.Fuel))
 
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -89,17 +62,28 @@ func (r *Row) Observe(o Observation) {
 	r.in += int64(o.In)
 	r.out += int64(o.Out)
 	r.fuel += o.Fuel
+	r.spent.Queue += o.Timing.Queue
+	r.spent.Pool += o.Timing.Pool
+	r.spent.Run += o.Timing.Run
+	r.spent.Host += o.Timing.Host
 	record(r.total, o.Total)
 	record(r.pool, o.Timing.Pool)
 	record(r.run, o.Timing.Run)
+	if o.Timing.Rewind > 0 {
+		r.rewoundLocked(o.Timing.Rewind)
+	}
 }
 
-// Rewound counts how long it took to make an instance clean again, which may be after
-// the invocation was answered.
+// Rewound counts how long it took to make an instance clean again after its
+// invocation was answered.
 func (r *Row) Rewound(took time.Duration) {
-	r.rewindSeconds.Add(took.Seconds())
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.rewoundLocked(took)
+}
+
+func (r *Row) rewoundLocked(took time.Duration) {
+	r.spent.Rewind += took
 	record(r.rewind, took)
 }
 
@@ -108,6 +92,6 @@ func record(h *hdrhistogram.Histogram, d time.Duration) {
 	_ = h.RecordValue(min(max(d.Microseconds(), 1), time.Hour.Microseconds()))
 }
 
-func versionLabels(ref task.Ref) prometheus.Labels {
-	return prometheus.Labels{"namespace": ref.Namespace, "plugin": ref.Plugin, "version": strconv.Itoa(ref.Version)}
+func versionLabels(ref task.Ref) []string {
+	return []string{ref.Namespace, ref.Plugin, strconv.Itoa(ref.Version)}
 }

@@ -129,13 +129,7 @@ func (m *Monitor) Stats() Stats {
 }
 
 func (m *Monitor) plugins() []Plugin {
-	m.mu.Lock()
-	rows := make(map[task.Ref]*Row, len(m.rows))
-	for ref, row := range m.rows {
-		rows[ref] = row
-	}
-	m.mu.Unlock()
-
+	rows := m.copyOfRows()
 	plugins := make([]Plugin, 0, len(rows))
 	for ref, row := range rows {
 		plugins = append(plugins, row.plugin(ref))
