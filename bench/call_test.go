@@ -29,7 +29,7 @@ func BenchmarkCall(b *testing.B) {
 				return err
 			}
 			rewound := &contender{name: "rewound", once: func() error {
-				output, _, err := i.Run(ctx, task.Invocation{Input: order})
+				output, _, err := i.Run(ctx, task.Invocation{Input: order}, nil)
 				if err := answered(output, err); err != nil {
 					return err
 				}
@@ -53,7 +53,7 @@ func BenchmarkCall(b *testing.B) {
 			contend(b, all)
 			compare(b, fresh, rewound)
 			b.ReportMetric(testing.AllocsPerRun(20, func() { _ = rewound.once() }), "rewound-allocs")
-			if _, _, err := i.Run(ctx, task.Invocation{Input: order}); err != nil {
+			if _, _, err := i.Run(ctx, task.Invocation{Input: order}, nil); err != nil {
 				b.Fatal(err)
 			}
 			pages, err := i.Rewind()
@@ -86,7 +86,7 @@ func BenchmarkBirth(b *testing.B) {
 				born = nil
 				return err
 			}
-			imaged := &contender{name: "imaged", after: closed, once: func() error { return made(p.Instantiate(ctx)) }}
+			imaged := &contender{name: "imaged", after: closed, once: func() error { return made(p.Instantiate(ctx, nil)) }}
 			all := []*contender{imaged}
 			if g.abi == task.ABIPrism {
 				all = append(all, &contender{name: "fresh", after: closed, once: func() error { return made(plain.instantiate(&plainCall{Context: ctx})) }})
@@ -106,8 +106,8 @@ type contender struct {
 	name  string
 	once  func() error
 	after func() error // of a batch, not measured; nil: nothing
-	batch int     // how often once is called between two looks at the clocks
-	took  []spent // by a batch
+	batch int          // how often once is called between two looks at the clocks
+	took  []spent      // by a batch
 }
 
 // A batch takes batchTime, give or take: long beside looking at the clocks, and

@@ -120,7 +120,7 @@ func (g guest) program(tb testing.TB) *prismrt.Program {
 
 // instance makes an instance for the rest of the test.
 func instance(tb testing.TB, p *prismrt.Program) *prismrt.Instance {
-	i, err := p.Instantiate(tb.Context())
+	i, err := p.Instantiate(tb.Context(), nil)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -141,7 +141,7 @@ func TestGuestsAnswer(t *testing.T) {
 			}
 			i, plain := instance(t, g.program(t)), g.plain(t)
 			for range 3 {
-				output, _, err := i.Run(t.Context(), task.Invocation{Input: order})
+				output, _, err := i.Run(t.Context(), task.Invocation{Input: order}, nil)
 				if err != nil || !g.answered(output) {
 					t.Errorf("prismrt: %q, %v", output, err)
 				}

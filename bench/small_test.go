@@ -44,7 +44,7 @@ func TestIdleInstancesAreSmall(t *testing.T) {
 			p, served := g.program(t), 0
 			each := grown(t, tt.count, func() (written int) {
 				i := instance(t, p)
-				output, _, err := i.Run(t.Context(), task.Invocation{Input: order})
+				output, _, err := i.Run(t.Context(), task.Invocation{Input: order}, nil)
 				if err != nil || !g.answered(output) {
 					t.Fatalf("%q, %v", output, err)
 				}
@@ -91,7 +91,7 @@ func TestAMillionCallsTakeNoMemory(t *testing.T) {
 	const most = 20 * mib
 	i := instance(t, guestNamed("upper-c").program(t))
 	call := func() {
-		if _, _, err := i.Run(t.Context(), task.Invocation{Input: order}); err != nil {
+		if _, _, err := i.Run(t.Context(), task.Invocation{Input: order}, nil); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := i.Rewind(); err != nil {

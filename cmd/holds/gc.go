@@ -12,6 +12,7 @@ import (
 	"github.com/marketprism/prismrt/host/wasi"
 	"github.com/marketprism/prismrt/runtime/config"
 	"github.com/marketprism/prismrt/runtime/engine"
+	"github.com/marketprism/prismrt/runtime/sched"
 	"github.com/marketprism/prismrt/runtime/task"
 )
 
@@ -48,7 +49,7 @@ func (c *gcCmd) Run(ctx context.Context, t *terminal, g *globals) error {
 
 // onEngine collects while guests loop as they do in a server.
 func (c *gcCmd) onEngine(ctx context.Context, g *globals) (rows []measured, err error) {
-	slots := morePs()
+	cores := morePs()
 	module, err := g.module("loop")
 	if err != nil {
 		return nil, err
@@ -59,7 +60,7 @@ func (c *gcCmd) onEngine(ctx context.Context, g *globals) (rows []measured, err 
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	e, err := engine.New(ctx, engine.Options{
-		CacheDir: dir, Slots: slots,
+		CacheDir: dir,
 		Hosts: []engine.Host{{Name: wasi.Module, Instantiate: wasi.Instantiate}, {Name: prism.Module, Instantiate: prism.Instantiate}},
 	})
 	if err != nil {
@@ -75,16 +76,23 @@ func (c *gcCmd) onEngine(ctx context.Context, g *globals) (rows []measured, err 
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, program.Close(context.WithoutCancel(ctx))) }()
+	flow := sched.New(sched.Options{Cores: cores}).Flow(task.DefaultNamespace, "loop")
+	defer flow.Close()
 	t := newTally("runtime/engine", c.Times)
 	failed := c.both(ctx, t.add, func(ctx context.Context) (err error) {
-		i, err := program.Instantiate(ctx)
+		i, err := program.Instantiate(ctx, nil)
 		if err != nil {
 			return err
 		}
 		defer func() { err = errors.Join(err, i.Close(context.WithoutCancel(ctx))) }()
 		limited, cancel := context.WithTimeout(ctx, spinLimit)
 		defer cancel()
-		_, _, err = i.Run(limited, task.Invocation{ID: task.NewID(), Input: []byte("attack")})
+		var turn sched.Turn
+		if err := flow.Begin(limited, &turn, sched.Call{}); err != nil {
+			return err
+		}
+		defer turn.End(0)
+		_, _, err = i.Run(limited, task.Invocation{ID: task.NewID(), Input: []byte("attack")}, &turn)
 		if f := task.FaultOf(err); f != nil && f.Kind == task.KindDeadline {
 			return nil
 		}

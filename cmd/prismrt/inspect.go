@@ -118,7 +118,7 @@ func inspect(ctx context.Context, module []byte, abi task.ABI) (*inspection, err
 		return out, nil
 	}
 	out.CompileMS = float64(time.Since(begun).Microseconds()) / 1000
-	instance, err := program.Instantiate(ctx)
+	instance, err := program.Instantiate(ctx, nil)
 	if err != nil {
 		out.Problems = append(out.Problems, task.FaultOf(err).Message)
 		return out, program.Close(ctx)

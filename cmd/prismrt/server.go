@@ -26,6 +26,7 @@ import (
 	"github.com/marketprism/prismrt/runtime/engine"
 	"github.com/marketprism/prismrt/runtime/invoke"
 	"github.com/marketprism/prismrt/runtime/monitor"
+	"github.com/marketprism/prismrt/runtime/sched"
 	"github.com/marketprism/prismrt/runtime/store/blob"
 	"github.com/marketprism/prismrt/runtime/store/sqlite"
 )
@@ -132,7 +133,7 @@ func (s *server) open(ctx context.Context) error {
 		func() []monitor.Pool { return s.invoker.Pools() },
 		func() monitor.Guests { return monitor.Guests(s.engine.Stats()) },
 	)
-	s.invoker = invoke.New(invoke.Options{Engine: s.engine, Monitor: s.monitor, Waiting: s.config.Pool.Waiting, Log: s.log})
+	s.invoker = invoke.New(invoke.Options{Engine: s.engine, Monitor: s.monitor, Scheduler: newScheduler(s.config.Scheduler), Waiting: s.config.Scheduler.Waiting, Log: s.log})
 	s.catalogue, err = plugins.Open(ctx, plugins.Options{
 		Store: s.db, Modules: modules, Runner: s.invoker, Hosts: s.engine, Code: s.engine, Defaults: defaults(s.config), Log: s.log,
 	})
@@ -186,9 +187,16 @@ func newEngine(ctx context.Context, cfg config.Config, dir string, log *slog.Log
 		Compiler:       compiler,
 		CompileTimeout: timeout,
 		StartTimeout:   time.Duration(cfg.Upload.StartTimeout),
-		Slots:          cores,
+		Compilations:   cores,
 		Hosts:          []engine.Host{{Name: wasi.Module, Instantiate: wasi.Instantiate}, {Name: prism.Module, Instantiate: prism.Instantiate}},
 		Log:            log,
+	})
+}
+
+func newScheduler(c config.Scheduler) *sched.Scheduler {
+	return sched.New(sched.Options{
+		Cores: cores, Policy: sched.Policy(c.Policy), Weights: c.Weights,
+		Waiting: c.Waiting, NamespaceWaiting: c.NamespaceWaiting, TotalWaiting: c.TotalWaiting,
 	})
 }
 

@@ -91,7 +91,7 @@ func load(t testing.TB, abi task.ABI, module []byte, image bool) *engine.Program
 // instance makes one that lives as long as the test.
 func instance(t testing.TB, p *engine.Program) *engine.Instance {
 	t.Helper()
-	i, err := p.Instantiate(t.Context())
+	i, err := p.Instantiate(t.Context(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -102,7 +102,7 @@ func instance(t testing.TB, p *engine.Program) *engine.Instance {
 // call has an instance serve one and rewinds it.
 func call(t testing.TB, i *engine.Instance, in task.Invocation) string {
 	t.Helper()
-	out, _, err := i.Run(t.Context(), in)
+	out, _, err := i.Run(t.Context(), in, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -122,7 +122,7 @@ func TestAGuestKnowsItsCall(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 	defer cancel()
-	out, _, err := i.Run(ctx, task.Invocation{ID: "1", Function: "about"})
+	out, _, err := i.Run(ctx, task.Invocation{ID: "1", Function: "about"}, nil)
 	if want := "1 about seven 7 true 1h0m0s\n"; string(out) != want || err != nil {
 		t.Errorf("got %q, %v; want %q", out, err, want)
 	}
@@ -149,7 +149,7 @@ func TestACommandKnowsItsCallAndDrawsAnewInEach(t *testing.T) {
 // draw calls sdk/go/testdata/guest and takes apart what it answers.
 func draw(t testing.TB, i *engine.Instance) map[string]string {
 	t.Helper()
-	out, _, err := i.Run(t.Context(), task.Invocation{})
+	out, _, err := i.Run(t.Context(), task.Invocation{}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"math"
 	"net"
 	"os"
 	"slices"
@@ -19,12 +20,12 @@ import (
 
 // Config is the whole of runtime.toml. The values in brackets are the defaults.
 type Config struct {
-	Server  Server  `toml:"server"`
-	Upload  Upload  `toml:"upload"`
-	Default Plugin  `toml:"default"`
-	Max     Plugin  `toml:"max"`
-	Pool    Pool    `toml:"pool"`
-	Log     Logging `toml:"log"`
+	Server    Server    `toml:"server"`
+	Upload    Upload    `toml:"upload"`
+	Default   Plugin    `toml:"default"`
+	Max       Plugin    `toml:"max"`
+	Scheduler Scheduler `toml:"scheduler"`
+	Log       Logging   `toml:"log"`
 }
 
 // Server is about listening and stopping.
@@ -69,10 +70,25 @@ func (p Plugin) Limits() task.Limits {
 	return task.Limits{Memory: p.Memory, Timeout: p.Timeout, Fuel: p.Fuel, Stack: p.Stack, Input: p.Input, Output: p.Output}
 }
 
-// Pool bounds the line in front of a plugin's instances.
-type Pool struct {
-	Waiting int `toml:"waiting"` // calls that may wait for an instance of one version [1024]
+// Scheduler says who runs next and how many may wait for it.
+type Scheduler struct {
+	// Policy is fair (namespaces, and plugins within them, get equal fuel), fifo
+	// or priority ["fair"].
+	Policy string `toml:"policy"`
+
+	// Waiting, NamespaceWaiting and TotalWaiting bound the calls in line of a plugin,
+	// a namespace and all together; more are refused [1024, 4096, 16384].
+	Waiting          int `toml:"waiting"`
+	NamespaceWaiting int `toml:"namespace_waiting"`
+	TotalWaiting     int `toml:"total_waiting"`
+
+	// Weights are what fair shares by: a positive number for a namespace ("prices") or for a
+	// plugin within its namespace ("prices/normalise") [1].
+	Weights map[string]float64 `toml:"weights"`
 }
+
+// policies are those of Scheduler.
+var policies = []string{"fair", "fifo", "priority"}
 
 // Logging is about the server's own log on standard error.
 type Logging struct {
@@ -98,10 +114,10 @@ func Default() Config {
 			CompileMemory:  4 << 30,
 			StartTimeout:   task.Duration(10 * time.Second),
 		},
-		Default: Plugin{Memory: 64 << 20, Timeout: task.Duration(time.Second), Fuel: 100e9, Stack: 4 << 20, Input: 1 << 20, Output: 4 << 20},
-		Max:     Plugin{Memory: 1 << 30, Timeout: task.Duration(5 * time.Minute), Fuel: 10e12, Stack: 32 << 20, Input: 64 << 20, Output: 64 << 20, Instances: 256},
-		Pool:    Pool{Waiting: 1024},
-		Log:     Logging{Level: "info", Format: "text"},
+		Default:   Plugin{Memory: 64 << 20, Timeout: task.Duration(time.Second), Fuel: 100e9, Stack: 4 << 20, Input: 1 << 20, Output: 4 << 20},
+		Max:       Plugin{Memory: 1 << 30, Timeout: task.Duration(5 * time.Minute), Fuel: 10e12, Stack: 32 << 20, Input: 64 << 20, Output: 64 << 20, Instances: 256},
+		Scheduler: Scheduler{Policy: "fair", Waiting: 1024, NamespaceWaiting: 4096, TotalWaiting: 16384},
+		Log:       Logging{Level: "info", Format: "text"},
 	}
 }
 
@@ -203,8 +219,20 @@ func (c Config) Check() error {
 	if c.Max.Instances < 1 || c.Max.Instances > 10_000 {
 		bad("max.instances is %d; it must be from 1 to 10000", c.Max.Instances)
 	}
-	if c.Pool.Waiting < 1 || c.Pool.Waiting > 1_000_000 {
-		bad("pool.waiting is %d; it must be from 1 to 1000000", c.Pool.Waiting)
+	if !slices.Contains(policies, c.Scheduler.Policy) {
+		bad("scheduler.policy is %q; it must be one of %s", c.Scheduler.Policy, strings.Join(policies, ", "))
+	}
+	for key, n := range map[string]int{
+		"waiting": c.Scheduler.Waiting, "namespace_waiting": c.Scheduler.NamespaceWaiting, "total_waiting": c.Scheduler.TotalWaiting,
+	} {
+		if n < 1 || n > 1_000_000 {
+			bad("scheduler.%s is %d; it must be from 1 to 1000000", key, n)
+		}
+	}
+	for name, weight := range c.Scheduler.Weights {
+		if !(weight > 0) || math.IsInf(weight, 0) {
+			bad("scheduler.weights of %q is %v; it must be a positive number", name, weight)
+		}
 	}
 	if !slices.Contains([]string{"debug", "info", "warn", "error"}, c.Log.Level) {
 		bad("log.level is %q; it must be debug, info, warn or error", c.Log.Level)

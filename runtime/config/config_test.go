@@ -2,6 +2,7 @@ package config_test
 
 import (
 	"os"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -21,7 +22,7 @@ func TestTheRepositorysFileIsTheDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got != config.Default() {
+	if !reflect.DeepEqual(got, config.Default()) {
 		t.Errorf("runtime.toml gives\n%s\nthe defaults are\n%s", got, config.Default())
 	}
 }
@@ -33,7 +34,7 @@ func TestWhatIsPrintedReadsBackTheSame(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if back != c {
+	if !reflect.DeepEqual(back, c) {
 		t.Errorf("printed\n%s\nread back\n%s", c, back)
 	}
 }
@@ -45,7 +46,7 @@ func TestAFileNamesOnlyWhatItChanges(t *testing.T) {
 	}
 	want := config.Default()
 	want.Default.Memory = 8 << 20
-	if got != want {
+	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 }
@@ -59,7 +60,7 @@ func TestBadFilesAreRefusedByName(t *testing.T) {
 		"bare duration":      {"[server]\ngrace = 30", []string{"line 2", "grace", "unit"}},
 		"bare zero duration": {"[server]\ngrace = 0", []string{"grace", "unit"}},
 		"size in words":      {"[upload]\nmodule = \"lots\"", []string{"module", "64MiB"}},
-		"wrong type":         {"[pool]\nwaiting = \"many\"", []string{"waiting"}},
+		"wrong type":         {"[scheduler]\nwaiting = \"many\"", []string{"waiting"}},
 		"not TOML":           {"[server", []string{"line 1"}},
 	} {
 		_, err := config.Decode(tt.text)
@@ -80,14 +81,16 @@ func TestCheckReportsEverythingWrongAtOnce(t *testing.T) {
 	c.Max.Instances = 0
 	c.Max.Memory = 5 << 30
 	c.Max.Output = -1
-	c.Pool.Waiting = 0
+	c.Scheduler.Waiting = 0
+	c.Scheduler.Policy = "lottery"
+	c.Scheduler.Weights = map[string]float64{"prices": -1}
 	c.Log.Level = "loud"
 	c.Log.Format = "xml"
 	c.Upload.CompileMemory = 1
 	err := c.Check()
 	for _, want := range []string{
 		"server.listen", "loopback", "server.data", "upload.start_timeout", "[default]", "max.instances",
-		"max.memory", "max.output", "pool.waiting", "log.level", "log.format", "upload.compile_memory",
+		"max.memory", "max.output", "scheduler.waiting", "scheduler.policy", "prices", "log.level", "log.format", "upload.compile_memory",
 	} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v\nwant one that says %q", err, want)

@@ -23,7 +23,7 @@ func BenchmarkBirth(b *testing.B) {
 			p := compile(b, newEngine(b, engine.Options{}), tt.abi, tt.module)
 			b.ReportAllocs()
 			for b.Loop() {
-				i, err := p.Instantiate(b.Context())
+				i, err := p.Instantiate(b.Context(), nil)
 				if err != nil {
 					b.Fatal(err)
 				}

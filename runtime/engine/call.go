@@ -23,6 +23,8 @@ type call struct {
 	context.Context
 	instance *Instance
 	in       task.Invocation
+	turn     Turn
+	starts   bool // the instance is being made: each of its runs takes the turn
 	meter
 
 	birth *birth                                   // the guest's world; nil: the real one
@@ -123,7 +125,7 @@ func (c *call) Random(p []byte) {
 	_, _ = rand.Read(p) // never fails: it would crash the process
 }
 
-// Sleep waits without a run slot. It ends the guest when its time is over. At birth
+// Sleep waits without the turn. It ends the guest when its time is over. At birth
 // nothing is waited for.
 func (c *call) Sleep(d time.Duration) {
 	if c.birth != nil {
@@ -131,12 +133,14 @@ func (c *call) Sleep(d time.Duration) {
 		return
 	}
 	c.leave()
+	begun := time.Now()
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
 	case <-c.Done():
 	}
+	c.instance.waited += time.Since(begun)
 	if !c.enter() {
 		panic(errEnded)
 	}

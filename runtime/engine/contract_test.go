@@ -149,7 +149,7 @@ func (a *attempt) run(t *testing.T, e *engine.Engine, v task.Version, s specimen
 		return
 	}
 	defer p.Close(context.Background())
-	first, err := p.Instantiate(t.Context())
+	first, err := p.Instantiate(t.Context(), nil)
 	if err != nil {
 		a.refused["it does not start"]++
 		return
@@ -206,14 +206,14 @@ func started(t *testing.T, e *engine.Engine, v task.Version, module []byte) int6
 		return 0
 	}
 	defer p.Close(context.Background())
-	i, err := p.Instantiate(t.Context())
+	i, err := p.Instantiate(t.Context(), nil)
 	if err != nil {
 		return 0
 	}
 	defer i.Close(context.Background())
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
-	if _, fuel, err := i.Run(ctx, task.Invocation{}); err == nil || task.FaultOf(err).Kind == task.KindExit {
+	if _, fuel, err := i.Run(ctx, task.Invocation{}, nil); err == nil || task.FaultOf(err).Kind == task.KindExit {
 		return fuel
 	}
 	return 0
@@ -248,7 +248,7 @@ func (a *attempt) call(t *testing.T, i *instance, c trial, last bool) ending {
 	t.Helper()
 	if i.Instance == nil {
 		var err error
-		if i.Instance, err = a.program.Instantiate(t.Context()); err != nil {
+		if i.Instance, err = a.program.Instantiate(t.Context(), nil); err != nil {
 			t.Fatalf("%s: another instance: %v", a.where, err)
 		}
 	}
@@ -259,7 +259,7 @@ func (a *attempt) call(t *testing.T, i *instance, c trial, last bool) ending {
 	var results []uint64
 	var err error
 	if c.command || c.typ.IsHandler() && c.Function != "" {
-		out, end.fuel, err = i.Run(ctx, c.Invocation)
+		out, end.fuel, err = i.Run(ctx, c.Invocation, nil)
 	} else {
 		results, out, end.fuel, err = i.Call(ctx, c.Invocation, c.args)
 	}

@@ -47,7 +47,7 @@ var edgeInputs = []string{"abc", "", "silent", "fail", "exit", "trap", "deep", "
 
 // told is all that a caller is told of a call, but the fuel it took.
 func told(ctx context.Context, i *engine.Instance, input string) string {
-	out, _, err := i.Run(ctx, task.Invocation{Input: []byte(input)})
+	out, _, err := i.Run(ctx, task.Invocation{Input: []byte(input)}, nil)
 	if err == nil {
 		return string(out)
 	}
@@ -75,7 +75,7 @@ func edge(t *testing.T, e *engine.Engine, name string, imageOff bool) *engine.Pr
 
 func begin(t *testing.T, p *engine.Program) *instance {
 	t.Helper()
-	i, err := p.Instantiate(t.Context())
+	i, err := p.Instantiate(t.Context(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -196,7 +196,7 @@ func TestOutputBelongsToItsCaller(t *testing.T) {
 	defer i.close(t)
 	for range 3 {
 		for input, want := range map[string]string{"silent": "name? ", "abc": "name? <abc>"} {
-			out, _, err := i.Run(t.Context(), task.Invocation{Input: []byte(input)})
+			out, _, err := i.Run(t.Context(), task.Invocation{Input: []byte(input)}, nil)
 			if err != nil || string(out) != want {
 				t.Errorf("%q answers %q, %v; want %q", input, out, err, want)
 			}

@@ -43,10 +43,8 @@ type Options struct {
 	// StartTimeout bounds the initialisation of an instance [10s].
 	StartTimeout time.Duration
 
-	// Slots is how many guests run at once; the others wait for one to use up its
-	// slice [GOMAXPROCS]. Go needs more Ps than that to serve its network in time:
-	// RATIONALE.md, "Why has Go more Ps than guests have slots?".
-	Slots int
+	// Compilations is how many modules are compiled at once [GOMAXPROCS].
+	Compilations int
 
 	// Hosts are the modules guests may import.
 	Hosts []Host
@@ -66,7 +64,6 @@ type Engine struct {
 	options  Options
 	provided map[string]wasm.FuncType // by "module.name"
 	compile  chan struct{}            // a place for each compilation at once
-	slots    slots
 
 	mu        sync.Mutex
 	compiling map[task.Digest]int // modules whose folders are being used
@@ -95,10 +92,10 @@ func New(ctx context.Context, o Options) (*Engine, error) {
 	if err := os.Chmod(o.CacheDir, 0o700); err != nil {
 		return nil, fmt.Errorf("folder for compiled code: %w", err)
 	}
-	if o.Slots == 0 {
-		o.Slots = goruntime.GOMAXPROCS(0)
+	if o.Compilations == 0 {
+		o.Compilations = goruntime.GOMAXPROCS(0)
 	}
-	e := &Engine{options: o, compile: make(chan struct{}, o.Slots), slots: slots{free: o.Slots}, compiling: make(map[task.Digest]int), worlds: make(map[place]*world)}
+	e := &Engine{options: o, compile: make(chan struct{}, o.Compilations), compiling: make(map[task.Digest]int), worlds: make(map[place]*world)}
 
 	r := wazero.NewRuntimeWithConfig(ctx, runtimeConfig())
 	defer r.Close(ctx)

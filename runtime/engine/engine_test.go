@@ -103,7 +103,7 @@ func compile(t testing.TB, e *engine.Engine, abi task.ABI, module []byte) *engin
 
 // run serves one invocation on an instance of its own.
 func run(ctx context.Context, t testing.TB, p *engine.Program, function, input string) (string, error) {
-	i, err := p.Instantiate(t.Context())
+	i, err := p.Instantiate(t.Context(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -112,7 +112,7 @@ func run(ctx context.Context, t testing.TB, p *engine.Program, function, input s
 			t.Error(err)
 		}
 	}()
-	out, _, err := i.Run(ctx, task.Invocation{ID: task.NewID(), Function: function, Input: []byte(input)})
+	out, _, err := i.Run(ctx, task.Invocation{ID: task.NewID(), Function: function, Input: []byte(input)}, nil)
 	return string(out), err
 }
 
@@ -240,7 +240,7 @@ func TestATrapCarriesTheGuestsStack(t *testing.T) {
 func TestAModuleWhoseStartFailsSaysSo(t *testing.T) {
 	loop := []byte{0, 'a', 's', 'm', 1, 0, 0, 0, 1, 4, 1, 0x60, 0, 0, 3, 2, 1, 0, 8, 1, 0, 10, 9, 1, 7, 0, 3, 0x40, 0x0c, 0, 0x0b, 0x0b}
 	p := compile(t, newEngine(t, engine.Options{StartTimeout: 50 * time.Millisecond}), task.ABICommand, loop)
-	_, err := p.Instantiate(t.Context())
+	_, err := p.Instantiate(t.Context(), nil)
 	if f := task.FaultOf(err); err == nil || f.Kind != task.KindDeadline || !strings.Contains(f.Message, "while it started") {
 		t.Errorf("a start function that loops: %v", err)
 	}

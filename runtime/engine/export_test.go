@@ -41,7 +41,7 @@ func (i *Instance) Spent() string {
 
 // Call is Run for an export of any type.
 func (i *Instance) Call(ctx context.Context, in task.Invocation, args []uint64) (results []uint64, output []byte, fuel int64, err error) {
-	c := i.begin(ctx, in)
+	c := i.begin(ctx, in, nil)
 	defer i.end()
 	f := i.function(in.Function)
 	words := func(types []api.ValueType) (n int) {

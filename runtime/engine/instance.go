@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/tetratelabs/wazero/api"
 
@@ -30,6 +31,7 @@ type Instance struct {
 	ended      api.MutableGlobal   // tells a command's run that the program has ended
 	slice      int64               // fuel given at once, learnt from how fast this guest burns it
 	call       call                // the invocation being served, if there is one
+	waited     time.Duration       // on the host, in the last one
 	result     [1]uint64           // of the handler
 	atRest     int                 // bytes of a command's native stack at its checkpoint
 	hasty      bool                // a command that was ended before its checkpoint
@@ -53,10 +55,12 @@ const resumeFunction = "prism_resume"
 // Run serves one invocation: it binds the input, runs the guest until it
 // returns or ctx ends, and gives the output, in the invocation's buffer as far as that
 // reaches, and the fuel used, also when it failed. Errors are faults (DESIGN.md, "Failure, told
-// apart").
-func (i *Instance) Run(ctx context.Context, in task.Invocation) (output []byte, fuel int64, err error) {
-	c := i.begin(ctx, in)
+// apart"). The turn, which may be nil, is held when it begins and when it ends, unless
+// the turn itself refused. What it was not told of the fuel remains to be told.
+func (i *Instance) Run(ctx context.Context, in task.Invocation, turn Turn) (output []byte, fuel int64, err error) {
+	c := i.begin(ctx, in, turn)
 	defer i.end()
+	c.entered = true
 
 	f, fault := i.handler(in.Function)
 	if fault != nil {
@@ -120,8 +124,13 @@ func isHandler(d api.FunctionDefinition) bool {
 	return len(d.ParamTypes()) == 0 && len(d.ResultTypes()) == 1 && d.ResultTypes()[0] == api.ValueTypeI32
 }
 
-func (i *Instance) begin(ctx context.Context, in task.Invocation) *call {
-	i.call = call{Context: ctx, instance: i, in: in, output: in.Buffer[:0]}
+// Waited is how much of the last Run's time the guest waited on the host, without its
+// turn.
+func (i *Instance) Waited() time.Duration { return i.waited }
+
+func (i *Instance) begin(ctx context.Context, in task.Invocation, turn Turn) *call {
+	i.call = call{Context: ctx, instance: i, in: in, turn: orAlone(turn), output: in.Buffer[:0]}
+	i.waited = 0
 	return &i.call
 }
 

@@ -22,24 +22,25 @@ var initialisers = []string{"_initialize", "__wasm_call_ctors", "hs_init"}
 // Instantiate makes an instance that is ready for a call. The first of a program
 // is set up, and initialised or, if it is a command, run until it looks at its
 // input; then its image is taken, which later ones begin with. Starting it takes at
-// most the engine's StartTimeout. Faults are those of the guest's own start.
-func (p *Program) Instantiate(ctx context.Context) (*Instance, error) {
-	s, first, err := p.how(ctx)
+// most the engine's StartTimeout. Faults are those of the guest's own start. The turn, which
+// may be nil, is entered for what the guest does then, and left after it.
+func (p *Program) Instantiate(ctx context.Context, turn Turn) (*Instance, error) {
+	s, first, err := p.how(ctx, turn)
 	if first != nil || err != nil {
 		return first, err
 	}
 	switch {
 	case s.image == nil:
-		return p.setUp(ctx, nil, p.initialise)
+		return p.setUp(ctx, turn, nil, p.initialise)
 	case s.checkpointed:
-		return p.again(ctx, s.image)
+		return p.again(ctx, turn, s.image)
 	}
 	return p.clone(ctx, s.image)
 }
 
 // how finds out how instances begin. Who is the first to ask may get the instance
 // that was made for it.
-func (p *Program) how(ctx context.Context) (*state, *Instance, error) {
+func (p *Program) how(ctx context.Context, turn Turn) (*state, *Instance, error) {
 	if s := p.state.Load(); s != nil {
 		return s, nil, nil
 	}
@@ -51,7 +52,7 @@ func (p *Program) how(ctx context.Context) (*state, *Instance, error) {
 	s, err := p.recallState()
 	var i *Instance
 	if s == nil && err == nil {
-		if i, s, err = p.begin(ctx); err == nil && p.version.Prelude != nil && !s.checkpointed {
+		if i, s, err = p.begin(ctx, turn); err == nil && p.version.Prelude != nil && !s.checkpointed {
 			// Begun anew, the interpreter would take its callers' input for a script.
 			err = errors.Join(task.Faultf(task.KindInvalid, "the script cannot be run: its interpreter has no checkpoint, since %s", s.why), i.Close(ctx))
 		}
@@ -69,7 +70,7 @@ func (p *Program) how(ctx context.Context) (*state, *Instance, error) {
 }
 
 // begin makes the first instance and finds out how those after it begin.
-func (p *Program) begin(ctx context.Context) (*Instance, *state, error) {
+func (p *Program) begin(ctx context.Context, turn Turn) (*Instance, *state, error) {
 	s := &state{}
 	switch {
 	case p.version.ImageOff:
@@ -77,7 +78,7 @@ func (p *Program) begin(ctx context.Context) (*Instance, *state, error) {
 	case p.rewritten.Fixed != "":
 		s.why = p.rewritten.Fixed
 	case p.version.ABI == task.ABICommand:
-		i, err := p.setUp(ctx, p.world.birth(), p.run)
+		i, err := p.setUp(ctx, turn, p.world.birth(), p.run)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -93,7 +94,7 @@ func (p *Program) begin(ctx context.Context) (*Instance, *state, error) {
 			return nil, nil, err
 		}
 		// What a program does that is begun anew for each call, it does as it is set up.
-		if i, err = p.setUp(ctx, p.world.birth(), nil); err != nil {
+		if i, err = p.setUp(ctx, turn, p.world.birth(), nil); err != nil {
 			return nil, nil, err
 		}
 		if !i.isSpoilt() {
@@ -101,7 +102,7 @@ func (p *Program) begin(ctx context.Context) (*Instance, *state, error) {
 		}
 		return i, s, nil
 	default:
-		i, err := p.setUp(ctx, p.world.birth(), p.initialise)
+		i, err := p.setUp(ctx, turn, p.world.birth(), p.initialise)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -113,7 +114,7 @@ func (p *Program) begin(ctx context.Context) (*Instance, *state, error) {
 			return nil, nil, err
 		}
 	}
-	i, err := p.setUp(ctx, nil, p.initialise)
+	i, err := p.setUp(ctx, turn, nil, p.initialise)
 	return i, s, err
 }
 
@@ -140,8 +141,8 @@ func (p *Program) clone(ctx context.Context, m *image) (*Instance, error) {
 }
 
 // again runs an instance of its own up to the checkpoint.
-func (p *Program) again(ctx context.Context, m *image) (*Instance, error) {
-	i, err := p.setUp(ctx, p.world.birth(), p.run)
+func (p *Program) again(ctx context.Context, turn Turn, m *image) (*Instance, error) {
+	i, err := p.setUp(ctx, turn, p.world.birth(), p.run)
 	if err != nil {
 		return nil, err
 	}
@@ -165,16 +166,16 @@ func (p *Program) again(ctx context.Context, m *image) (*Instance, error) {
 // setUp makes an instance from what its module says, and starts it: then runs what
 // is to run before a call, if there is anything. What it sees of the world is b; nil
 // is the real one.
-func (p *Program) setUp(ctx context.Context, b *birth, start func(*Instance, *call) error) (*Instance, error) {
+func (p *Program) setUp(ctx context.Context, turn Turn, b *birth, start func(*Instance, *call) error) (*Instance, error) {
 	ctx, cancel := context.WithTimeout(ctx, p.engine.options.StartTimeout)
 	defer cancel()
 	i, err := p.instantiate(ctx, nil)
 	if err != nil {
 		return nil, err
 	}
-	c := i.begin(ctx, task.Invocation{})
+	c := i.begin(ctx, task.Invocation{}, turn)
 	defer i.end()
-	c.birth = b
+	c.birth, c.starts = b, true
 	if f := i.setUp(c); f != nil {
 		err = f
 	} else if start != nil {

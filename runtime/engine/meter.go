@@ -37,8 +37,9 @@ type meter struct {
 	used     int64     // by the slices that are used up
 	given    int64     // the slice that is being used
 	unlooked int64     // spent by host functions since the clock was looked at
+	reported int64     // of what was used, to the turn
 	slices   int       // that were given
-	slot     bool      // a run slot is held
+	entered  bool      // the turn is held
 	watched  bool      // it has been on one thread, with an eye on the pages it writes
 	since    time.Time // when the slice was given
 }
@@ -50,11 +51,14 @@ func (c *call) run(stack []uint64, functions ...api.Function) (err error) {
 	if i.slice == 0 {
 		i.slice = firstSlice
 	}
-	if !c.enter() {
-		return errEnded
+	if c.starts {
+		if !c.enter() {
+			return errEnded
+		}
+		defer c.leave()
 	}
-	defer c.leave()
 	c.watch()
+	defer c.unwatch(unwatched)
 	c.give(min(i.slice, c.left()))
 	for _, f := range functions {
 		c.begins = i.program.version.ABI == task.ABICommand && i.program.rewritten.Command && i.function(wasm.RunFunction).Function == f
@@ -71,13 +75,6 @@ func (c *call) run(stack []uint64, functions ...api.Function) (err error) {
 	c.used += c.given - int64(i.fuel.Get())
 	c.unwatch((*memory.Memory).Watched)
 	return err
-}
-
-// enter waits for a run slot and reports false when the call's time is over before
-// there is one.
-func (c *call) enter() bool {
-	c.slot = c.instance.program.engine.slots.enter(c, c.used < firstSlice)
-	return c.slot
 }
 
 // watchedSlices is how many slices a call may take to be watched: keeping a thread
@@ -97,6 +94,9 @@ func (c *call) watch() {
 	}
 }
 
+// unwatched is what becomes of a watch when the thread may be left.
+var unwatched = (*memory.Memory).Unwatch
+
 // unwatch lets the call change threads again. How says whether it never has.
 func (c *call) unwatch(how func(*memory.Memory)) {
 	if c.watched {
@@ -106,18 +106,21 @@ func (c *call) unwatch(how func(*memory.Memory)) {
 	}
 }
 
-// leave gives the run slot to who waits for one. Without a slot it does nothing.
-func (c *call) leave() {
-	c.unwatch((*memory.Memory).Unwatch)
-	if c.slot {
-		c.slot = false
-		c.instance.program.engine.slots.leave()
-	}
-}
-
 // left is the fuel that the invocation may still use.
 func (c *call) left() int64 {
 	return max(0, c.instance.program.version.Limits.Fuel-c.used)
+}
+
+// report tells the turn what was used, and lets others run.
+func (c *call) report() error {
+	fuel := c.used - c.reported
+	c.reported = c.used
+	err := c.turn.Slice(fuel)
+	if err != nil {
+		c.entered = false
+		c.refused(err)
+	}
+	return err
 }
 
 func (c *call) give(fuel int64) {
@@ -147,16 +150,12 @@ func (c *call) refuel() {
 	// make the next too short.
 	wanted := float64(i.slice) * float64(sliceTime) / float64(max(time.Since(c.since), time.Microsecond))
 	i.slice = int64(min(max(math.Sqrt(float64(i.slice)*wanted), minSlice), maxSlice))
-	if c.slices++; c.slices == watchedSlices {
-		c.unwatch((*memory.Memory).Unwatch)
+	if c.slices++; c.slices == watchedSlices || c.turn.Contended() {
+		c.unwatch(unwatched)
 	}
 	yield()
-	if i.program.engine.slots.wanted() {
-		c.leave()
-		goruntime.Gosched()
-		if !c.enter() {
-			panic(errEnded)
-		}
+	if c.report() != nil {
+		panic(errEnded)
 	}
 	c.give(min(i.slice, c.left()))
 }

@@ -3,6 +3,7 @@ package engine_test
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	goruntime "runtime"
 	"slices"
 	"strings"
@@ -76,11 +77,11 @@ func TestFuelLimitsAGuest(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		i, err := p.Instantiate(t.Context())
+		i, err := p.Instantiate(t.Context(), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, fuel, err := i.Run(t.Context(), task.Invocation{})
+		_, fuel, err := i.Run(t.Context(), task.Invocation{}, nil)
 		if f := task.FaultOf(err); err == nil || f.Kind != task.KindFuel || !strings.Contains(f.Message, "5000000") {
 			t.Errorf("%s: %v, want a fuel fault", name, err)
 		}
@@ -135,11 +136,11 @@ func TestTheSameWorkUsesTheSameFuel(t *testing.T) {
 	p := compile(t, newEngine(t, engine.Options{}), task.ABICommand, countdown)
 	var first int64
 	for n := range 50 {
-		i, err := p.Instantiate(t.Context())
+		i, err := p.Instantiate(t.Context(), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, fuel, err := i.Run(t.Context(), task.Invocation{})
+		_, fuel, err := i.Run(t.Context(), task.Invocation{}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -159,16 +160,60 @@ func TestTheSameWorkUsesTheSameFuel(t *testing.T) {
 	}
 }
 
-func TestAGuestThatSleepsHoldsNoSlot(t *testing.T) {
-	p := compile(t, newEngine(t, engine.Options{Slots: 1}), task.ABICommand, guest(t, task.ABICommand))
+// place is the turn of those who share the only one there is.
+type place struct {
+	free chan struct{}
+	ctx  context.Context
+}
+
+func (p *place) Enter() error {
+	select {
+	case p.free <- struct{}{}:
+		return nil
+	case <-p.ctx.Done():
+		return p.ctx.Err()
+	}
+}
+
+func (p *place) Leave()          { <-p.free }
+func (p *place) Contended() bool { return true }
+
+func (p *place) Slice(int64) error {
+	p.Leave()
+	goruntime.Gosched()
+	return p.Enter()
+}
+
+// inTurn runs a guest on an instance of its own, in the only place.
+func inTurn(ctx context.Context, t *testing.T, p *engine.Program, free chan struct{}, input string) (string, error) {
+	t.Helper()
+	turn := &place{free, ctx}
+	i, err := p.Instantiate(t.Context(), &place{free, t.Context()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer i.Close(context.Background())
+	if err := turn.Enter(); err != nil {
+		return "", err
+	}
+	output, _, err := i.Run(ctx, task.Invocation{Input: []byte(input)}, turn)
+	if f := task.FaultOf(err); f == nil || f.Kind != task.KindCanceled {
+		turn.Leave()
+	}
+	return string(output), err
+}
+
+func TestAGuestThatSleepsGivesItsTurnUp(t *testing.T) {
+	free := make(chan struct{}, 1)
+	p := compile(t, newEngine(t, engine.Options{}), task.ABICommand, guest(t, task.ABICommand))
 	ctx, wake := context.WithCancel(t.Context())
 	asleep := make(chan error)
 	go func() {
-		_, err := run(ctx, t, p, "", "sleep 1h")
+		_, err := inTurn(ctx, t, p, free, "sleep 1h")
 		asleep <- err
 	}()
-	for range 3 { // the only slot comes back each time
-		if out, err := run(t.Context(), t, p, "", "upper a"); out != "A" || err != nil {
+	for range 3 { // the only place comes back each time
+		if out, err := inTurn(t.Context(), t, p, free, "upper a"); out != "A" || err != nil {
 			t.Errorf("beside a sleeper: %q, %v", out, err)
 		}
 	}
@@ -183,29 +228,57 @@ func TestAGuestThatSleepsHoldsNoSlot(t *testing.T) {
 	}
 }
 
-func TestGuestsThatSpinHandTheSlotOn(t *testing.T) {
-	e := newEngine(t, engine.Options{Slots: 1})
+func TestGuestsThatSpinLetOthersGoBefore(t *testing.T) {
+	free := make(chan struct{}, 1)
+	e := newEngine(t, engine.Options{})
 	spin := compile(t, e, task.ABICommand, endless["an infinite loop"])
 	short := compile(t, e, task.ABICommand, program([]byte{0x01}))
 	ctx, stop := context.WithCancel(t.Context())
 	var wg sync.WaitGroup
 	for range 3 {
 		wg.Go(func() {
-			if _, err := run(ctx, t, spin, "", ""); task.FaultOf(err).Kind != task.KindCanceled {
+			if _, err := inTurn(ctx, t, spin, free, ""); task.FaultOf(err).Kind != task.KindCanceled {
 				t.Errorf("a spinning guest: %v", err)
 			}
 		})
 	}
 	for range 20 {
-		if _, err := run(t.Context(), t, short, "", ""); err != nil {
+		if _, err := inTurn(t.Context(), t, short, free, ""); err != nil {
 			t.Error(err)
 		}
 	}
-	waiting, cancel := context.WithTimeout(t.Context(), time.Nanosecond)
-	defer cancel()
-	if _, err := run(waiting, t, short, "", ""); task.FaultOf(err).Kind != task.KindDeadline {
-		t.Errorf("a call whose time is over before it has a slot: %v", err)
-	}
 	stop()
 	wg.Wait()
+}
+
+// refusing is a turn that ends a guest after some slices.
+type refusing struct {
+	place
+	slices, fuel int64
+	why          error
+}
+
+func (r *refusing) Slice(fuel int64) error {
+	r.fuel += fuel
+	if r.slices--; r.slices < 0 {
+		return r.why
+	}
+	return nil
+}
+
+func TestATurnCanEndAGuest(t *testing.T) {
+	p := compile(t, newEngine(t, engine.Options{}), task.ABICommand, endless["an infinite loop"])
+	i, err := p.Instantiate(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer i.Close(context.Background())
+	turn := &refusing{slices: 3, why: task.Faultf(task.KindBusy, "there is no room")}
+	_, fuel, err := i.Run(t.Context(), task.Invocation{}, turn)
+	if !errors.Is(err, turn.why) {
+		t.Errorf("the guest ended with %v, want what its turn said", err)
+	}
+	if fuel < turn.fuel || turn.fuel == 0 {
+		t.Errorf("the turn was told of %d of %d instructions", turn.fuel, fuel)
+	}
 }

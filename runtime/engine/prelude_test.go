@@ -139,7 +139,7 @@ func TestAScriptThatDoesNotComeToItsInputSaysWhy(t *testing.T) {
 	} {
 		p := interpret(t, e, []byte(script))
 		for range 2 { // the second is asked anew
-			_, err := p.Instantiate(t.Context())
+			_, err := p.Instantiate(t.Context(), nil)
 			f := task.FaultOf(err)
 			if err == nil || f.Kind != want.kind || !strings.Contains(f.Message, want.message) || !strings.Contains(strings.Join(f.Log, "\n"), want.log) {
 				t.Errorf("%q: %v, log %q; want %+v", script, err, f, want)
@@ -183,7 +183,7 @@ func TestAScriptWithoutACheckpointIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer closes(t, p)
-	i, err := p.Instantiate(t.Context())
+	i, err := p.Instantiate(t.Context(), nil)
 	if f := task.FaultOf(err); i != nil || err == nil || f.Kind != task.KindInvalid || !strings.Contains(f.Message, "no checkpoint") {
 		t.Errorf("%v, want an invalid fault", err)
 	}

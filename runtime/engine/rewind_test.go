@@ -20,7 +20,7 @@ func TestAfterEachCallAnInstanceIsAsItsImage(t *testing.T) {
 		p := compile(t, e, abi, guest(t, abi))
 		var instances []*engine.Instance
 		for range 3 {
-			i, err := p.Instantiate(t.Context())
+			i, err := p.Instantiate(t.Context(), nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -47,7 +47,7 @@ func TestAfterEachCallAnInstanceIsAsItsImage(t *testing.T) {
 					if loops {
 						ctx, cancel = context.WithTimeout(t.Context(), 20*time.Millisecond)
 					}
-					out, fuel, err := i.Run(ctx, in)
+					out, fuel, err := i.Run(ctx, in, nil)
 					cancel()
 					if verb := string(in.Input); verb == "flood" || verb == "grow" || verb == "sleep 1ms" {
 						fuel = 0 // it depends on the time, by which Go paces its collector
@@ -88,12 +88,12 @@ func TestWithoutAnImageAnInstanceServesOneCall(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer p.Close(context.Background())
-	i, err := p.Instantiate(t.Context())
+	i, err := p.Instantiate(t.Context(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer i.Close(context.Background())
-	if out, _, err := i.Run(t.Context(), task.Invocation{Input: []byte("upper abc")}); err != nil || string(out) != "ABC" {
+	if out, _, err := i.Run(t.Context(), task.Invocation{Input: []byte("upper abc")}, nil); err != nil || string(out) != "ABC" {
 		t.Errorf("%q, %v", out, err)
 	}
 	if _, err := i.Rewind(); !errors.Is(err, engine.ErrSpent) {

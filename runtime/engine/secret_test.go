@@ -221,11 +221,11 @@ func TestNoCallFindsWhatAnotherOneHid(t *testing.T) {
 	}
 	defer p.Close(context.Background())
 	get := func(i *instance) string {
-		out, fuel, err := i.Run(t.Context(), task.Invocation{Function: "get"})
+		out, fuel, err := i.Run(t.Context(), task.Invocation{Function: "get"}, nil)
 		return fmt.Sprintf("%x, %d of fuel, %v", out, fuel, err)
 	}
 	another := func() *instance {
-		i, err := p.Instantiate(t.Context())
+		i, err := p.Instantiate(t.Context(), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -245,7 +245,7 @@ func TestNoCallFindsWhatAnotherOneHid(t *testing.T) {
 		for way := range ways {
 			for n, i := range worn {
 				in := task.Invocation{Function: place + ", " + way, Input: []byte("a secret")}
-				_, _, err := i.Run(t.Context(), in)
+				_, _, err := i.Run(t.Context(), in, nil)
 				kind := ""
 				if err != nil {
 					kind = string(task.FaultOf(err).Kind)
@@ -277,7 +277,7 @@ func TestNoCallFindsWhatAnotherOneHid(t *testing.T) {
 		// That nothing is found tells something only where there is something to be
 		// found by who does not rewind.
 		i := another()
-		if _, _, err := i.Run(t.Context(), task.Invocation{Function: place + ", returning", Input: []byte("a secret")}); err != nil && place != "failure" {
+		if _, _, err := i.Run(t.Context(), task.Invocation{Function: place + ", returning", Input: []byte("a secret")}, nil); err != nil && place != "failure" {
 			t.Error(err)
 		}
 		switch seen := get(i) != nothing; {
@@ -304,17 +304,17 @@ func TestAVectorInAGlobalServesOneCall(t *testing.T) {
 		section(10, body([]byte{0}, slices.Concat([]byte{0x23, 0, 0xfd, 27, 0}, constant(5), []byte{0xfd, 17, 0x24, 0}))))
 	p := compile(t, newEngine(t, engine.Options{}), task.ABIPrism, module)
 	for range 3 {
-		i, err := p.Instantiate(t.Context())
+		i, err := p.Instantiate(t.Context(), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, _, err := i.Run(t.Context(), task.Invocation{}); err != nil {
+		if _, _, err := i.Run(t.Context(), task.Invocation{}, nil); err != nil {
 			t.Errorf("a call finds another's vector: %v", err)
 		}
 		if _, err := i.Rewind(); !errors.Is(err, engine.ErrSpent) || !strings.Contains(p.Why(), "v128") {
 			t.Errorf("rewinding: %v (%s)", err, p.Why())
 		}
-		if _, _, err := i.Run(t.Context(), task.Invocation{}); task.FaultOf(err) == nil {
+		if _, _, err := i.Run(t.Context(), task.Invocation{}, nil); task.FaultOf(err) == nil {
 			t.Error("not even a second call on the same instance finds it")
 		}
 		if err := i.Close(context.Background()); err != nil {
@@ -341,7 +341,7 @@ func TestNoRunOfACommandFindsWhatAnotherOneHid(t *testing.T) {
 			if !strings.HasPrefix(input, "put loop") {
 				ctx = t.Context()
 			}
-			out, _, err := i.Run(ctx, task.Invocation{Input: []byte(input)})
+			out, _, err := i.Run(ctx, task.Invocation{Input: []byte(input)}, nil)
 			if err != nil {
 				f := task.FaultOf(err)
 				return fmt.Sprintf("%s, %v: %v", out, f, f.Log)
@@ -350,7 +350,7 @@ func TestNoRunOfACommandFindsWhatAnotherOneHid(t *testing.T) {
 		}
 		var instances []*engine.Instance
 		for range 3 {
-			i, err := p.Instantiate(t.Context())
+			i, err := p.Instantiate(t.Context(), nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -375,7 +375,7 @@ func TestNoRunOfACommandFindsWhatAnotherOneHid(t *testing.T) {
 						if err := i.Close(context.Background()); err != nil {
 							t.Error(err)
 						}
-						if i, err = p.Instantiate(t.Context()); err != nil {
+						if i, err = p.Instantiate(t.Context(), nil); err != nil {
 							t.Fatal(err)
 						}
 						defer i.Close(context.Background())

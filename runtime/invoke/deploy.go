@@ -9,6 +9,7 @@ import (
 	"github.com/marketprism/prismrt/runtime/engine"
 	"github.com/marketprism/prismrt/runtime/monitor"
 	"github.com/marketprism/prismrt/runtime/pool"
+	"github.com/marketprism/prismrt/runtime/sched"
 	"github.com/marketprism/prismrt/runtime/task"
 )
 
@@ -26,10 +27,13 @@ func (i *Invoker) Load(ctx context.Context, v task.Version, module []byte) error
 	if err != nil {
 		return err
 	}
-	d := &deployment{version: v, program: program, row: i.options.Monitor.Row(v.Ref), log: i.options.Log}
+	d := &deployment{
+		version: v, program: program, flow: i.options.Scheduler.Flow(v.Ref.Namespace, v.Ref.Plugin),
+		row: i.options.Monitor.Row(v.Ref), log: i.options.Log,
+	}
 	d.pool = pool.New(
 		pool.Options{Min: v.Min, Max: v.Max, Waiting: i.options.Waiting},
-		program.Instantiate,
+		d.build,
 		func(instance *engine.Instance) {
 			if err := instance.Close(context.Background()); err != nil {
 				i.options.Log.Warn("close an instance", slog.Any("version", v.Ref), slog.Any("error", err))
@@ -46,6 +50,17 @@ func (i *Invoker) Load(ctx context.Context, v task.Version, module []byte) error
 	defer i.mu.Unlock()
 	i.loaded[v.Ref] = d
 	return nil
+}
+
+// build makes an instance, for which the plugin takes a turn of its own.
+func (d *deployment) build(ctx context.Context) (*engine.Instance, error) {
+	b := &birth{ctx: ctx, flow: d.flow}
+	defer b.end()
+	i, err := d.program.Instantiate(ctx, b)
+	if r, ok := errors.AsType[*sched.Refusal](err); ok {
+		return nil, refusal(r, d.version.Ref.Plugin)
+	}
+	return i, err
 }
 
 // Expect makes calls of a plugin wait for Route or Fail instead of being told
@@ -129,6 +144,7 @@ func (d *deployment) close(ctx context.Context) error {
 	if err := d.pool.Close(ctx); err != nil {
 		return err
 	}
+	d.flow.Close()
 	return d.program.Close(ctx)
 }
 

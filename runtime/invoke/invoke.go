@@ -7,12 +7,14 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	goruntime "runtime"
 	"sync"
 	"time"
 
 	"github.com/marketprism/prismrt/runtime/engine"
 	"github.com/marketprism/prismrt/runtime/monitor"
 	"github.com/marketprism/prismrt/runtime/pool"
+	"github.com/marketprism/prismrt/runtime/sched"
 	"github.com/marketprism/prismrt/runtime/task"
 )
 
@@ -25,7 +27,12 @@ type Options struct {
 	Engine  *engine.Engine
 	Monitor *monitor.Monitor
 
-	// Waiting bounds the calls in line for an instance of one version.
+	// Scheduler says whose turn it is. Nil: one of the Invoker's own, with as many
+	// cores as Go has Ps.
+	Scheduler *sched.Scheduler
+
+	// Waiting bounds the calls whose turn it is and that wait for an instance of one
+	// version.
 	Waiting int
 
 	// Log gets what goes wrong when nobody waits for an answer.
@@ -61,6 +68,9 @@ type route struct {
 
 // New makes an Invoker without plugins.
 func New(o Options) *Invoker {
+	if o.Scheduler == nil {
+		o.Scheduler = sched.New(sched.Options{Cores: goruntime.GOMAXPROCS(0)})
+	}
 	return &Invoker{options: o, loaded: make(map[task.Ref]*deployment), routes: make(map[name]*route)}
 }
 
@@ -89,19 +99,24 @@ func (i *Invoker) Invoke(ctx context.Context, in task.Invocation) (task.Result, 
 			// successor answers. When it was removed, resolve says so.
 			continue
 		}
+		ended := time.Now()
 		switch {
 		case loan == nil:
 		case result.Timing.Run < longRun:
-			result.Timing.Rewind = d.end(in, loan)
+			d.end(in, loan)
+			now := time.Now()
+			result.Timing.Rewind, ended = now.Sub(ended), now
 		default:
 			go func() {
 				i.late.Lock()
 				defer i.late.Unlock()
+				begun := time.Now()
 				d.end(in, loan)
+				d.row.Rewound(time.Since(begun))
 			}()
 		}
 		d.row.Observe(monitor.Observation{
-			Kind: kindOf(err), In: len(in.Input), Out: len(result.Output), Fuel: result.Fuel, Timing: result.Timing, Total: time.Since(begun),
+			Kind: kindOf(err), In: len(in.Input), Out: len(result.Output), Fuel: result.Fuel, Timing: result.Timing, Total: ended.Sub(begun),
 		})
 		return result, err
 	}
@@ -148,6 +163,7 @@ type deployment struct {
 	version task.Version
 	program *engine.Program
 	pool    *pool.Pool[*engine.Instance]
+	flow    *sched.Flow // of the plugin, whichever version
 	row     *monitor.Row
 	log     *slog.Logger
 }
@@ -166,19 +182,23 @@ func (d *deployment) invoke(ctx context.Context, in task.Invocation, begun time.
 	if in.Timeout > 0 {
 		timeout = min(timeout, in.Timeout)
 	}
-	until := &deadline{Context: ctx, at: begun.Add(timeout)}
-	defer until.stop()
-	ctx = until
+	a := &attempt{deadline: deadline{Context: ctx, at: begun.Add(timeout)}, turn: turn{plugin: in.Plugin}}
+	defer a.stop()
+	if err := d.flow.Begin(&a.deadline, &a.turn.Turn, sched.Call{}); err != nil {
+		result.Timing.Queue = time.Since(begun)
+		return result, nil, d.explain(err, timeout)
+	}
+	defer func() { a.turn.End(result.Fuel - a.turn.told) }()
+	now := time.Now()
+	result.Timing.Queue = now.Sub(begun)
 
-	waiting := time.Now()
-	loan, err := d.pool.Acquire(ctx)
-	result.Timing.Pool = time.Since(waiting)
+	loan, err := d.borrow(a, &now, &result.Timing)
 	if err != nil {
 		return result, nil, d.explain(err, timeout)
 	}
-	running := time.Now()
-	result.Output, result.Fuel, err = loan.Instance.Run(ctx, in)
-	result.Timing.Run = time.Since(running)
+	result.Output, result.Fuel, err = loan.Instance.Run(&a.deadline, in, &a.turn)
+	result.Timing.Run = time.Since(now)
+	result.Timing.Host = loan.Instance.Waited()
 	if f := task.FaultOf(err); f != nil && f.Kind == task.KindDeadline {
 		f.Message = fmt.Sprintf("the guest was still running when its deadline of %v passed", timeout)
 		return result, loan, f
@@ -186,36 +206,65 @@ func (d *deployment) invoke(ctx context.Context, in task.Invocation, begun time.
 	return result, loan, err
 }
 
+// attempt is what a call needs while it goes on.
+type attempt struct {
+	deadline
+	turn turn
+}
+
+// borrow takes an instance: without its turn, where there is none yet. It moves now on to
+// when it has one.
+func (d *deployment) borrow(a *attempt, now *time.Time, timing *task.Timing) (*pool.Loan[*engine.Instance], error) {
+	if loan := d.pool.TryAcquire(); loan != nil {
+		return loan, nil
+	}
+	a.turn.Leave()
+	begun := *now
+	loan, err := d.pool.Acquire(&a.deadline)
+	*now = time.Now()
+	timing.Pool = now.Sub(begun)
+	if err != nil {
+		return nil, err
+	}
+	if err := a.turn.Enter(); err != nil {
+		loan.Return()
+		return nil, err
+	}
+	entered := time.Now()
+	timing.Queue += entered.Sub(*now)
+	*now = entered
+	return loan, nil
+}
+
 // longRun is from when on a call does not wait for its instance to be rewound: it
 // may have written megabytes. RATIONALE.md, "When is an instance rewound?".
 const longRun = time.Millisecond
 
-// end takes an instance back, as clean as it was lent, and says how long that took.
-func (d *deployment) end(in task.Invocation, loan *pool.Loan[*engine.Instance]) (took time.Duration) {
-	begun := time.Now()
+// end takes an instance back, as clean as it was lent.
+func (d *deployment) end(in task.Invocation, loan *pool.Loan[*engine.Instance]) {
 	_, err := loan.Instance.Rewind()
-	took = time.Since(begun)
-	d.row.Rewound(took)
 	if err == nil {
 		loan.Return()
-		return took
+		return
 	}
 	if !errors.Is(err, engine.ErrSpent) {
 		d.log.Error("rewind an instance", slog.Any("version", d.version.Ref), slog.Any("request_id", in.ID), slog.Any("error", err))
 	}
 	go loan.Discard() // the caller need not wait while it is taken down
-	return took
 }
 
 // explain gives words to what Acquire came back with.
 func (d *deployment) explain(err error, timeout time.Duration) error {
+	if r, ok := errors.AsType[*sched.Refusal](err); ok {
+		return refusal(r, d.version.Ref.Plugin)
+	}
 	switch {
-	case errors.Is(err, pool.ErrClosed):
-		return err
+	case errors.Is(err, pool.ErrClosed), errors.Is(err, sched.ErrClosed):
+		return pool.ErrClosed
 	case errors.Is(err, pool.ErrFull):
 		return task.Faultf(task.KindBusy, "too many calls wait for %s; try again later", d.version.Ref.Plugin).CausedBy(err)
 	case errors.Is(err, context.DeadlineExceeded):
-		return task.Faultf(task.KindDeadline, "the deadline of %v passed while the call waited for an instance of %s", timeout, d.version.Ref.Plugin).CausedBy(err)
+		return task.Faultf(task.KindDeadline, "the deadline of %v passed while the call waited for its turn or an instance of %s", timeout, d.version.Ref.Plugin).CausedBy(err)
 	}
 	return err
 }

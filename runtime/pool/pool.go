@@ -132,6 +132,20 @@ func (p *Pool[T]) Acquire(ctx context.Context) (*Loan[T], error) {
 	return nil, context.Cause(ctx)
 }
 
+// TryAcquire lends a ready instance, or nil where there is none or others wait.
+func (p *Pool[T]) TryAcquire() *Loan[T] {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	n := len(p.ready)
+	if p.closed || n == 0 || len(p.line) > 0 {
+		return nil
+	}
+	loan := p.lendLocked(p.ready[n-1])
+	p.ready = p.ready[:n-1]
+	p.fillLocked(p.options.Min)
+	return loan
+}
+
 // fillLocked begins as many builds as those in line need, and as keep spare
 // instances ready besides.
 func (p *Pool[T]) fillLocked(spare int) {
