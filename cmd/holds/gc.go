@@ -61,7 +61,7 @@ func (c *gcCmd) onEngine(ctx context.Context, g *globals) (rows []measured, err 
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	e, err := engine.New(ctx, engine.Options{
 		CacheDir: dir,
-		Hosts: []engine.Host{{Name: wasi.Module, Instantiate: wasi.Instantiate}, {Name: prism.Module, Instantiate: prism.Instantiate}},
+		Hosts:    []engine.Host{{Name: wasi.Module, Instantiate: wasi.Instantiate}, {Name: prism.Module, Instantiate: prism.Instantiate}},
 	})
 	if err != nil {
 		return nil, err

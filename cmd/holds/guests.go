@@ -49,6 +49,12 @@ var hostile = []guest{
 	{name: "keys", does: "config_get by a key of all memory", ends: late},
 }
 
+// mayEnd tells whether calls of the guest may be answered so. Any may be refused when the
+// others at the same time have shown that it cannot end before its deadline.
+func (g guest) mayEnd(kind string) bool {
+	return kind == string(client.KindBusy) || slices.Contains(g.ends, client.Kind(kind))
+}
+
 // selected returns the guests of these names, all for none.
 func selected(wanted []string) ([]guest, error) {
 	if len(wanted) == 0 {

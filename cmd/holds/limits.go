@@ -4,12 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/marketprism/prismrt/runtime/task"
-	"github.com/marketprism/prismrt/sdk/client"
 )
 
 // slack is what the server itself may take beside its guests' memories, in bytes.
@@ -136,7 +134,7 @@ func (r *trial) judge() {
 	row.Answered, row.Over, row.Next = r.answered.spread(), r.answered.over(r.Deadline), r.next.spread()
 	row.Memory.Bound = r.bound()
 	for _, kind := range byCount(row.Kinds) {
-		if !slices.Contains(r.guest.ends, client.Kind(kind)) {
+		if !r.guest.mayEnd(kind) {
 			row.broke("calls were answered as %s: %d", kind, row.Kinds[kind])
 		}
 	}
