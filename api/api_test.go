@@ -49,7 +49,7 @@ func serve(t *testing.T) (url string, log *bytes.Buffer) {
 	}
 	var i *invoke.Invoker
 	m := monitor.New(func() []monitor.Pool { return i.Pools() }, func() monitor.Guests { return monitor.Guests(e.Stats()) })
-	i = invoke.New(invoke.Options{Engine: e, Monitor: m, Waiting: 100, Log: logger})
+	i = invoke.New(invoke.Options{Engine: e, Monitor: m, Pool: invoke.Pool{Waiting: 100}, Log: logger})
 	limits := task.Limits{Memory: 1 << 20, Timeout: task.Duration(10 * time.Second), Fuel: 1e12, Stack: 1 << 20, Input: 1 << 10, Output: 1 << 10}
 	c, err := plugins.Open(t.Context(), plugins.Options{
 		Store: db, Modules: modules, Runner: i, Hosts: e, Code: e, Log: logger,

@@ -133,7 +133,11 @@ func (s *server) open(ctx context.Context) error {
 		func() []monitor.Pool { return s.invoker.Pools() },
 		func() monitor.Guests { return monitor.Guests(s.engine.Stats()) },
 	)
-	s.invoker = invoke.New(invoke.Options{Engine: s.engine, Monitor: s.monitor, Scheduler: newScheduler(s.config.Scheduler), Waiting: s.config.Scheduler.Waiting, Log: s.log})
+	p := s.config.Pool
+	s.invoker = invoke.New(invoke.Options{
+		Engine: s.engine, Monitor: s.monitor, Scheduler: newScheduler(s.config.Scheduler), Log: s.log,
+		Pool: invoke.Pool{Waiting: s.config.Scheduler.Waiting, Idle: time.Duration(p.Idle), Age: time.Duration(p.Age), Trim: time.Duration(p.Trim)},
+	})
 	s.catalogue, err = plugins.Open(ctx, plugins.Options{
 		Store: s.db, Modules: modules, Runner: s.invoker, Hosts: s.engine, Code: s.engine, Defaults: defaults(s.config), Log: s.log,
 	})
@@ -229,7 +233,7 @@ func defaults(cfg config.Config) plugins.Defaults {
 		Max: cfg.Default.Instances, MaxMax: cfg.Max.Instances,
 	}
 	if d.Max == 0 {
-		d.Max = min(4*cores, d.MaxMax)
+		d.Max = d.MaxMax
 	}
 	return d
 }

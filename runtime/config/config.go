@@ -25,6 +25,7 @@ type Config struct {
 	Default   Plugin    `toml:"default"`
 	Max       Plugin    `toml:"max"`
 	Scheduler Scheduler `toml:"scheduler"`
+	Pool      Pool      `toml:"pool"`
 	Log       Logging   `toml:"log"`
 }
 
@@ -62,7 +63,7 @@ type Plugin struct {
 	Stack     task.Bytes    `toml:"stack"`     // frames of calls within calls [4MiB, 32MiB]
 	Input     task.Bytes    `toml:"input"`     // [1MiB, 64MiB]
 	Output    task.Bytes    `toml:"output"`    // [4MiB, 64MiB]
-	Instances int           `toml:"instances"` // pool.max of a manifest [0: four a core, 256]
+	Instances int           `toml:"instances"` // pool.max of a manifest [0: max.instances, 256]
 }
 
 // Limits returns the part that bounds an invocation.
@@ -85,6 +86,13 @@ type Scheduler struct {
 	// Weights are what fair shares by: a positive number for a namespace ("prices") or for a
 	// plugin within its namespace ("prices/normalise") [1].
 	Weights map[string]float64 `toml:"weights"`
+}
+
+// Pool is how the instances of a version are kept.
+type Pool struct {
+	Idle task.Duration `toml:"idle"` // how long one is kept that is not needed [1m]
+	Age  task.Duration `toml:"age"`  // how long one lives; 0: for ever ["0s"]
+	Trim task.Duration `toml:"trim"` // how long one waits until it gives back the memory it wrote [10s]
 }
 
 // policies are those of Scheduler.
@@ -117,6 +125,7 @@ func Default() Config {
 		Default:   Plugin{Memory: 64 << 20, Timeout: task.Duration(time.Second), Fuel: 100e9, Stack: 4 << 20, Input: 1 << 20, Output: 4 << 20},
 		Max:       Plugin{Memory: 1 << 30, Timeout: task.Duration(5 * time.Minute), Fuel: 10e12, Stack: 32 << 20, Input: 64 << 20, Output: 64 << 20, Instances: 256},
 		Scheduler: Scheduler{Policy: "fair", Waiting: 1024, NamespaceWaiting: 4096, TotalWaiting: 16384},
+		Pool:      Pool{Idle: task.Duration(time.Minute), Trim: task.Duration(10 * time.Second)},
 		Log:       Logging{Level: "info", Format: "text"},
 	}
 }
@@ -176,11 +185,14 @@ func (c Config) Check() error {
 		"server.header_timeout": c.Server.HeaderTimeout, "server.idle_timeout": c.Server.IdleTimeout,
 		"server.body_timeout":    c.Server.BodyTimeout,
 		"upload.compile_timeout": c.Upload.CompileTimeout, "upload.start_timeout": c.Upload.StartTimeout,
-		"default.timeout": c.Default.Timeout, "max.timeout": c.Max.Timeout,
+		"default.timeout": c.Default.Timeout, "max.timeout": c.Max.Timeout, "pool.idle": c.Pool.Idle, "pool.trim": c.Pool.Trim,
 	} {
 		if d <= 0 {
 			bad("%s is %v; it must be over 0", key, d)
 		}
+	}
+	if c.Pool.Age < 0 {
+		bad("pool.age is %v; it must not be negative", c.Pool.Age)
 	}
 	if c.Server.Grace < 0 {
 		bad("server.grace is %v; it must not be negative", c.Server.Grace)

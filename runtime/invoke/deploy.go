@@ -31,8 +31,12 @@ func (i *Invoker) Load(ctx context.Context, v task.Version, module []byte) error
 		version: v, program: program, flow: i.options.Scheduler.Flow(v.Ref.Namespace, v.Ref.Plugin),
 		row: i.options.Monitor.Row(v.Ref), log: i.options.Log,
 	}
+	o := i.options.Pool
 	d.pool = pool.New(
-		pool.Options{Min: v.Min, Max: v.Max, Waiting: i.options.Waiting},
+		pool.Options[*engine.Instance]{
+			Min: v.Min, Max: v.Max, Cores: o.Running, Waiting: o.Waiting, Idle: o.Idle, Age: o.Age, TrimAfter: o.Trim,
+			Trim: func(i *engine.Instance) { i.Trim() },
+		},
 		d.build,
 		func(instance *engine.Instance) {
 			if err := instance.Close(context.Background()); err != nil {
@@ -43,8 +47,8 @@ func (i *Invoker) Load(ctx context.Context, v task.Version, module []byte) error
 	if err != nil {
 		return errors.Join(err, d.close(context.WithoutCancel(ctx)))
 	}
-	first.Return()
-	d.pool.Warm()
+	first.Release(pool.Report{})
+	i.keeping.Go(func() { _ = d.pool.Run(context.Background()) }) // until the pool closes
 
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -184,7 +188,7 @@ func (i *Invoker) Pools() []monitor.Pool {
 		begins, reason := d.program.Begins()
 		pools = append(pools, monitor.Pool{
 			Begins: string(begins), Reason: reason,
-			Ref: ref, Ready: s.Ready, Building: s.Building, Lent: s.Lent, Waiting: s.Waiting, Max: s.Max,
+			Ref: ref, Ready: s.Ready, Building: s.Building, Lent: s.Lent, Waiting: s.Waiting, Size: s.Size, Max: s.Max,
 			Births: s.Births.Built, FailedBirths: s.Births.Failed, BirthTime: s.Births.Time,
 		})
 	}
@@ -200,7 +204,7 @@ func (i *Invoker) Close(ctx context.Context) error {
 	}
 	i.mu.Unlock()
 	done := make(chan struct{})
-	go func() { i.retiring.Wait(); close(done) }()
+	go func() { i.retiring.Wait(); i.keeping.Wait(); close(done) }()
 	select {
 	case <-done:
 		return nil

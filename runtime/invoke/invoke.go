@@ -3,6 +3,7 @@
 package invoke
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -31,12 +32,21 @@ type Options struct {
 	// cores as Go has Ps.
 	Scheduler *sched.Scheduler
 
-	// Waiting bounds the calls whose turn it is and that wait for an instance of one
-	// version.
-	Waiting int
+	// Pool is how instances of each version are kept.
+	Pool Pool
 
 	// Log gets what goes wrong when nobody waits for an answer.
 	Log *slog.Logger
+}
+
+// Pool is how the instances of a version are kept. The values in brackets are what
+// zeros stand for.
+type Pool struct {
+	Running int           // guests that can run at the same time [the scheduler's slots]
+	Waiting int           // calls whose turn it is and that may wait for an instance [1024]
+	Idle    time.Duration // how long one that is not needed is kept [1m]
+	Age     time.Duration // how long one lives [for ever]
+	Trim    time.Duration // how long one waits until it gives back the memory that it wrote [10s]
 }
 
 // Invoker runs plugins. It is safe for concurrent use.
@@ -48,6 +58,7 @@ type Invoker struct {
 	routes map[name]*route
 
 	retiring sync.WaitGroup // deployments that finish their last calls
+	keeping  sync.WaitGroup // pools that look after their instances
 
 	// late is held while an instance is rewound after its answer: one at a time, so that
 	// giving back much memory does not keep all cores from other answers.
@@ -71,6 +82,8 @@ func New(o Options) *Invoker {
 	if o.Scheduler == nil {
 		o.Scheduler = sched.New(sched.Options{Cores: goruntime.GOMAXPROCS(0)})
 	}
+	o.Pool.Running = cmp.Or(o.Pool.Running, o.Scheduler.Stats().Slots)
+	o.Pool.Waiting = cmp.Or(o.Pool.Waiting, 1024)
 	return &Invoker{options: o, loaded: make(map[task.Ref]*deployment), routes: make(map[name]*route)}
 }
 
@@ -93,7 +106,7 @@ func (i *Invoker) Invoke(ctx context.Context, in task.Invocation) (task.Result, 
 		if err != nil {
 			return task.Result{}, err
 		}
-		result, loan, err := d.invoke(ctx, in, begun)
+		result, loan, lent, err := d.invoke(ctx, in, begun)
 		if errors.Is(err, pool.ErrClosed) && ctx.Err() == nil {
 			// The version was replaced between resolving and borrowing: its
 			// successor answers. When it was removed, resolve says so.
@@ -101,17 +114,18 @@ func (i *Invoker) Invoke(ctx context.Context, in task.Invocation) (task.Result, 
 		}
 		ended := time.Now()
 		switch {
-		case loan == nil:
+		case !lent:
 		case result.Timing.Run < longRun:
-			d.end(in, loan)
+			d.end(in, loan, &result, err)
 			now := time.Now()
 			result.Timing.Rewind, ended = now.Sub(ended), now
 		default:
+			result := result
 			go func() {
 				i.late.Lock()
 				defer i.late.Unlock()
 				begun := time.Now()
-				d.end(in, loan)
+				d.end(in, loan, &result, err)
 				d.row.Rewound(time.Since(begun))
 			}()
 		}
@@ -168,14 +182,17 @@ type deployment struct {
 	log     *slog.Logger
 }
 
-// invoke serves one call and leaves ending the loan, if it came to one, to the
+// loan is an instance in the hands of a call.
+type loan = pool.Loan[*engine.Instance]
+
+// invoke serves one call and leaves ending the loan, if one was lent, to the
 // caller. It returns pool.ErrClosed, and has not run anything, when the
 // deployment was retired.
-func (d *deployment) invoke(ctx context.Context, in task.Invocation, begun time.Time) (task.Result, *pool.Loan[*engine.Instance], error) {
-	result := task.Result{Ref: d.version.Ref, Digest: d.version.Digest}
+func (d *deployment) invoke(ctx context.Context, in task.Invocation, begun time.Time) (result task.Result, l loan, lent bool, err error) {
+	result = task.Result{Ref: d.version.Ref, Digest: d.version.Digest}
 	limits := d.version.Limits
 	if len(in.Input) > int(limits.Input) {
-		return result, nil, task.Faultf(task.KindTooLarge, "the input is %v and limits.input is %v; raise the limit in the manifest, or send less",
+		return result, l, false, task.Faultf(task.KindTooLarge, "the input is %v and limits.input is %v; raise the limit in the manifest, or send less",
 			task.Bytes(len(in.Input)), limits.Input)
 	}
 	timeout := time.Duration(limits.Timeout)
@@ -186,24 +203,23 @@ func (d *deployment) invoke(ctx context.Context, in task.Invocation, begun time.
 	defer a.stop()
 	if err := d.flow.Begin(&a.deadline, &a.turn.Turn, sched.Call{}); err != nil {
 		result.Timing.Queue = time.Since(begun)
-		return result, nil, d.explain(err, timeout)
+		return result, l, false, d.explain(err, timeout)
 	}
 	defer func() { a.turn.End(result.Fuel - a.turn.told) }()
 	now := time.Now()
 	result.Timing.Queue = now.Sub(begun)
 
-	loan, err := d.borrow(a, &now, &result.Timing)
-	if err != nil {
-		return result, nil, d.explain(err, timeout)
+	if l, err = d.borrow(a, &now, &result.Timing); err != nil {
+		return result, l, false, d.explain(err, timeout)
 	}
-	result.Output, result.Fuel, err = loan.Instance.Run(&a.deadline, in, &a.turn)
+	result.Output, result.Fuel, err = l.Instance.Run(&a.deadline, in, &a.turn)
 	result.Timing.Run = time.Since(now)
-	result.Timing.Host = loan.Instance.Waited()
+	result.Timing.Host = l.Instance.Waited()
 	if f := task.FaultOf(err); f != nil && f.Kind == task.KindDeadline {
 		f.Message = fmt.Sprintf("the guest was still running when its deadline of %v passed", timeout)
-		return result, loan, f
+		return result, l, true, f
 	}
-	return result, loan, err
+	return result, l, true, err
 }
 
 // attempt is what a call needs while it goes on.
@@ -214,43 +230,56 @@ type attempt struct {
 
 // borrow takes an instance: without its turn, where there is none yet. It moves now on to
 // when it has one.
-func (d *deployment) borrow(a *attempt, now *time.Time, timing *task.Timing) (*pool.Loan[*engine.Instance], error) {
-	if loan := d.pool.TryAcquire(); loan != nil {
-		return loan, nil
+func (d *deployment) borrow(a *attempt, now *time.Time, timing *task.Timing) (loan, error) {
+	if l, ok := d.pool.TryAcquire(); ok {
+		return l, nil
 	}
 	a.turn.Leave()
 	begun := *now
-	loan, err := d.pool.Acquire(&a.deadline)
+	l, err := d.pool.Acquire(&a.deadline)
 	*now = time.Now()
 	timing.Pool = now.Sub(begun)
 	if err != nil {
-		return nil, err
+		return loan{}, err
 	}
 	if err := a.turn.Enter(); err != nil {
-		loan.Return()
-		return nil, err
+		l.Release(pool.Report{})
+		return loan{}, err
 	}
 	entered := time.Now()
 	timing.Queue += entered.Sub(*now)
 	*now = entered
-	return loan, nil
+	return l, nil
 }
 
 // longRun is from when on a call does not wait for its instance to be rewound: it
 // may have written megabytes. RATIONALE.md, "When is an instance rewound?".
 const longRun = time.Millisecond
 
-// end takes an instance back, as clean as it was lent.
-func (d *deployment) end(in task.Invocation, loan *pool.Loan[*engine.Instance]) {
-	_, err := loan.Instance.Rewind()
-	if err == nil {
-		loan.Return()
+// end takes an instance back, as clean as it was lent, from a call that came to the
+// result and the error.
+func (d *deployment) end(in task.Invocation, l loan, result *task.Result, err error) {
+	_, unclean := l.Instance.Rewind()
+	report := pool.Report{Run: result.Timing.Run - result.Timing.Host, Host: result.Timing.Host, Fault: faultOf(err)}
+	if unclean == nil {
+		l.Release(report)
 		return
 	}
-	if !errors.Is(err, engine.ErrSpent) {
-		d.log.Error("rewind an instance", slog.Any("version", d.version.Ref), slog.Any("request_id", in.ID), slog.Any("error", err))
+	if !errors.Is(unclean, engine.ErrSpent) {
+		d.log.Error("rewind an instance", slog.Any("version", d.version.Ref), slog.Any("request_id", in.ID), slog.Any("error", unclean))
 	}
-	go loan.Discard() // the caller need not wait while it is taken down
+	go l.Discard(report) // the caller need not wait while it is taken down
+}
+
+// faultOf says whose a call's failure was.
+func faultOf(err error) pool.Fault {
+	switch kindOf(err) {
+	case "":
+		return pool.NoFault
+	case task.KindInternal:
+		return pool.OurFault
+	}
+	return pool.GuestFault
 }
 
 // explain gives words to what Acquire came back with.

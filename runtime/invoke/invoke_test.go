@@ -45,7 +45,7 @@ func newInvoker(t testing.TB) (*invoke.Invoker, *monitor.Monitor) {
 	}
 	var i *invoke.Invoker
 	m := monitor.New(func() []monitor.Pool { return i.Pools() }, func() monitor.Guests { return monitor.Guests(e.Stats()) })
-	i = invoke.New(invoke.Options{Engine: e, Monitor: m, Waiting: 100, Log: slog.New(slog.NewTextHandler(os.Stderr, nil))})
+	i = invoke.New(invoke.Options{Engine: e, Monitor: m, Pool: invoke.Pool{Waiting: 100}, Log: slog.New(slog.NewTextHandler(os.Stderr, nil))})
 	t.Cleanup(func() {
 		if err := i.Close(context.Background()); err != nil {
 			t.Error(err)
@@ -161,7 +161,7 @@ func TestTheLineIsBoundedAndItsDeadlineHolds(t *testing.T) {
 	}
 	var i *invoke.Invoker
 	m := monitor.New(func() []monitor.Pool { return i.Pools() }, func() monitor.Guests { return monitor.Guests(e.Stats()) })
-	i = invoke.New(invoke.Options{Engine: e, Monitor: m, Waiting: 1, Log: slog.Default()})
+	i = invoke.New(invoke.Options{Engine: e, Monitor: m, Pool: invoke.Pool{Waiting: 1}, Log: slog.Default()})
 	module := counting('a')
 	v := version(1, module)
 	v.Max = 1

@@ -44,6 +44,8 @@ var (
 		"Calls in line for an instance.", byVersion, nil)
 	limitDesc = prometheus.NewDesc("prismrt_pool_instances_limit",
 		"Most instances that may be alive at once.", byVersion, nil)
+	sizeDesc = prometheus.NewDesc("prismrt_pool_size",
+		"Instances worth having, as the pool measures.", byVersion, nil)
 	birthsDesc = prometheus.NewDesc("prismrt_pool_births_total",
 		"Instances built, by result: ok or failed.", append(byVersion[:3:3], "result"), nil)
 	birthSecondsDesc = prometheus.NewDesc("prismrt_pool_birth_seconds_total",
@@ -58,7 +60,7 @@ var (
 func (scraped) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		invocationsDesc, phasesDesc, bytesDesc, fuelDesc,
-		instancesDesc, waitingDesc, limitDesc, birthsDesc, birthSecondsDesc, reservedDesc, connectionsDesc,
+		instancesDesc, waitingDesc, sizeDesc, limitDesc, birthsDesc, birthSecondsDesc, reservedDesc, connectionsDesc,
 	} {
 		ch <- d
 	}
@@ -101,6 +103,7 @@ func (s scraped) Collect(ch chan<- prometheus.Metric) {
 		gauge(instancesDesc, int64(p.Building), with("building")...)
 		gauge(instancesDesc, int64(p.Lent), with("lent")...)
 		gauge(waitingDesc, int64(p.Waiting), of...)
+		gauge(sizeDesc, int64(p.Size), of...)
 		gauge(limitDesc, int64(p.Max), of...)
 		counter(birthsDesc, float64(p.Births), with("ok")...)
 		counter(birthsDesc, float64(p.FailedBirths), with("failed")...)

@@ -33,12 +33,13 @@ type Monitor struct {
 
 // Pool is what is told of the instances of one version.
 type Pool struct {
-	Ref                                 task.Ref
-	Ready, Building, Lent, Waiting, Max int
-	Births, FailedBirths                int64
-	BirthTime                           time.Duration // over all of them
-	Begins                              string        // what each call begins with: checkpoint, start or anew
-	Reason                              string        // why not with more than that, "" without one
+	Ref                            task.Ref
+	Ready, Building, Lent, Waiting int
+	Size, Max                      int // how many are worth having, and may be
+	Births, FailedBirths           int64
+	BirthTime                      time.Duration // over all of them
+	Begins                         string        // what each call begins with: checkpoint, start or anew
+	Reason                         string        // why not with more than that, "" without one
 }
 
 // Guests is what is told of the instances of all versions.

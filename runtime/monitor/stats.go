@@ -65,6 +65,7 @@ type PoolRow struct {
 	Building    int     `json:"building"`
 	Lent        int     `json:"lent"`
 	Waiting     int     `json:"waiting"`
+	Size        int     `json:"size"` // how many instances are worth having now
 	Max         int     `json:"max"`
 	Births      int64   `json:"births"`
 	BirthMeanMS float64 `json:"birth_mean_ms"` // failed ones included
@@ -116,7 +117,7 @@ func (m *Monitor) Stats() Stats {
 	for _, p := range m.pools() {
 		row := PoolRow{
 			Namespace: p.Ref.Namespace, Plugin: p.Ref.Plugin, Version: p.Ref.Version,
-			Ready: p.Ready, Building: p.Building, Lent: p.Lent, Waiting: p.Waiting, Max: p.Max, Births: p.Births,
+			Ready: p.Ready, Building: p.Building, Lent: p.Lent, Waiting: p.Waiting, Size: p.Size, Max: p.Max, Births: p.Births,
 			Begins: p.Begins, Reason: p.Reason,
 		}
 		if n := p.Births + p.FailedBirths; n > 0 {

@@ -1,11 +1,15 @@
-// Package pool keeps instances ready and lends each to one borrower at a time.
-// It knows nothing of WebAssembly: an instance is what its constructor makes.
+// Package pool keeps instances ready, lends each to one borrower at a time, and finds
+// how many are worth having. It knows nothing of WebAssembly: an instance is what its
+// constructor makes.
+//
+// Who finds an instance ready takes the one that was used last, whose memory is
+// warmest; those that a load does not need sink to the bottom and are closed. Who
+// finds none waits in order of arrival, for the next that is given back or built.
 package pool
 
 import (
 	"context"
 	"errors"
-	"slices"
 	"sync"
 	"time"
 )
@@ -16,243 +20,165 @@ var ErrClosed = errors.New("the pool is closed")
 // ErrFull is Acquire's answer when as many wait as may.
 var ErrFull = errors.New("too many wait for an instance")
 
-// Options sizes a pool.
-type Options struct {
-	// Min instances are kept ready, built before they are asked for. Zero: none.
-	Min int
-
-	// Max bounds the instances alive at once: lent, ready and being built. It is
-	// at least 1 and at least Min.
-	Max int
-
-	// Waiting bounds the callers in line. Zero: nobody may wait for longer than
-	// a build that is about to begin.
-	Waiting int
-}
-
 // Pool lends instances of T. It is safe for concurrent use.
 type Pool[T any] struct {
-	options Options
-	build   func(context.Context) (T, error)
-	destroy func(T)
+	options   Options[T]
+	construct func(context.Context) (T, error)
+	destroy   func(T)
 
-	life context.Context // of the builds; ends when Close begins
+	life context.Context // of the builds and probes; ends when Close begins
 	end  context.CancelFunc
+	gone chan struct{} // closed when the pool is closed and nothing is alive
 
+	// A caller is in line only while nothing is ready, and while something is alive
+	// that will come back, be born or make room.
 	mu       sync.Mutex
-	ready    []T
-	line     []*waiter[T] // in order of arrival
-	building int
-	lent     int
 	closed   bool
-	gone     chan struct{} // closed when the pool is closed and nothing is alive
-	births   Births
+	items    []*item[T] // all that are alive, being built and destroyed among them
+	ready    []*item[T] // those used last at the end
+	line     line[T]
+	lent     int
+	building int
+	ending   int
+	sizer    sizer
+
+	now         time.Time     // at the last beat, birth or death
+	spends      bool          // the last loan took its instance with it: the next will, too
+	surplus     bool          // the next loan to end while none is ready takes its instance with it
+	renewing    bool          // a build that is to take an old instance's place goes on
+	pause       time.Duration // between a build that failed and the next; zero when the last one did not
+	resume      time.Time     // when that pause is over
+	probing     bool
+	nextProbe   time.Time
+	callsAtBeat int64 // work.Calls at the last beat
+
+	births Births
+	deaths Deaths
+	probes Probes
+	work   Work
+	ids    int64
+	past   []Life // the last that ended
 }
 
-// Births counts what the constructor did.
-type Births struct {
-	Built  int64
-	Failed int64
-	Time   time.Duration // over both
-}
-
-// Stats is a pool at a moment.
-type Stats struct {
-	Ready, Building, Lent, Waiting, Max int
-	Births                              Births
-}
-
-type waiter[T any] struct {
-	served chan struct{} // closed once loan or err is set
-	loan   *Loan[T]
-	err    error
-}
-
-// New makes a pool. Nothing is built before Warm or Acquire. build is called on
-// a goroutine of its own, with a context that ends when the pool closes;
-// destroy ends the life of an instance and is called once for each.
-func New[T any](o Options, build func(context.Context) (T, error), destroy func(T)) *Pool[T] {
-	if o.Min < 0 || o.Max < max(o.Min, 1) || o.Waiting < 0 {
-		panic("pool: Options need 0 <= Min <= Max, Max >= 1 and Waiting >= 0")
+// New makes a pool. Nothing is built before Warm, Run or Acquire. construct is called
+// on a goroutine of its own, with a context that ends when the pool closes; that it
+// panics is an error like any other. destroy ends the life of an instance and is
+// called once for each.
+//
+// Options out of bounds are a mistake of ours, and it panics.
+func New[T any](o Options[T], construct func(context.Context) (T, error), destroy func(T)) *Pool[T] {
+	o = o.filled()
+	if err := o.check(); err != nil {
+		panic("pool: " + err.Error())
 	}
 	life, end := context.WithCancel(context.Background())
-	return &Pool[T]{options: o, build: build, destroy: destroy, life: life, end: end, gone: make(chan struct{})}
+	now := time.Now()
+	return &Pool[T]{
+		options: o, construct: construct, destroy: destroy, life: life, end: end, gone: make(chan struct{}),
+		sizer: newSizer(o.Cores, o.Min, o.Max, o.Idle, now), now: now,
+		deaths: Deaths{By: make(map[Cause]int64)},
+	}
 }
 
 // Warm begins to build up to Min instances and does not wait for them.
 func (p *Pool[T]) Warm() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.fillLocked(p.options.Min)
+	p.growLocked()
 }
 
-// Acquire lends an instance: a ready one, or the next to be built, in order of
-// arrival. The borrower ends the loan once: with Return when the instance is as it
-// was, and otherwise with Discard.
-//
-// It returns ErrFull at once when too many wait, ErrClosed once Close has begun,
-// the context's cause when the wait was given up (what was being built for it
-// serves another), and otherwise the constructor's own error.
-func (p *Pool[T]) Acquire(ctx context.Context) (*Loan[T], error) {
+// TryAcquire lends a ready instance, if there is one.
+func (p *Pool[T]) TryAcquire() (Loan[T], bool) {
 	p.mu.Lock()
-	if p.closed {
-		p.mu.Unlock()
-		return nil, ErrClosed
+	defer p.mu.Unlock()
+	n := len(p.ready)
+	if n == 0 {
+		return Loan[T]{}, false
 	}
-	if n := len(p.ready); n > 0 && len(p.line) == 0 {
-		loan := p.lendLocked(p.ready[n-1])
+	it := p.ready[n-1]
+	p.ready = p.ready[:n-1]
+	return p.lendLocked(it), true
+}
+
+// Acquire lends an instance: a ready one, or the next that is given back or built, in
+// order of arrival. It builds only while fewer are alive than are worth having
+// (Stats.Size). The borrower ends the loan once: with Release when the instance is as
+// it was, and otherwise with Discard.
+//
+// It returns ErrFull at once when too many wait, ErrClosed once Close has begun, and
+// the context's cause when the wait was given up; what was being built serves another.
+// The constructor's own error goes to the first in line if nothing is lent that could
+// still serve them, and the next in line gets a try of their own. Otherwise all wait
+// on, and no build begins for a while that doubles with each that fails, from 100 ms
+// to 30 s.
+func (p *Pool[T]) Acquire(ctx context.Context) (Loan[T], error) {
+	p.mu.Lock()
+	if n := len(p.ready); n > 0 {
+		it := p.ready[n-1]
 		p.ready = p.ready[:n-1]
-		p.fillLocked(p.options.Min)
+		loan := p.lendLocked(it)
 		p.mu.Unlock()
 		return loan, nil
 	}
-	if len(p.line) >= p.options.Waiting && p.aliveLocked() >= p.options.Max {
+	if p.closed {
 		p.mu.Unlock()
-		return nil, ErrFull
+		return Loan[T]{}, ErrClosed
 	}
-	w := &waiter[T]{served: make(chan struct{})}
-	p.line = append(p.line, w)
-	p.fillLocked(p.options.Min)
+	w := p.line.join()
+	p.growLocked()
+	if p.line.length-p.building > p.options.Waiting {
+		p.line.leave(w)
+		p.mu.Unlock()
+		return Loan[T]{}, ErrFull
+	}
 	p.mu.Unlock()
 
 	select {
 	case <-w.served:
 		return w.loan, w.err
 	case <-ctx.Done():
+		p.giveUp(w)
+		return Loan[T]{}, context.Cause(ctx)
 	}
+}
+
+// giveUp takes a waiter out of the line, and passes on what it was served in the same
+// moment.
+func (p *Pool[T]) giveUp(w *waiter[T]) {
 	p.mu.Lock()
-	if i := slices.Index(p.line, w); i >= 0 {
-		p.line = slices.Delete(p.line, i, i+1)
-	}
-	loan := w.loan
-	p.mu.Unlock()
-	if loan != nil { // served in the same moment
-		loan.Return()
-	}
-	return nil, context.Cause(ctx)
-}
-
-// TryAcquire lends a ready instance, or nil where there is none or others wait.
-func (p *Pool[T]) TryAcquire() *Loan[T] {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	n := len(p.ready)
-	if p.closed || n == 0 || len(p.line) > 0 {
-		return nil
-	}
-	loan := p.lendLocked(p.ready[n-1])
-	p.ready = p.ready[:n-1]
-	p.fillLocked(p.options.Min)
-	return loan
-}
-
-// fillLocked begins as many builds as those in line need, and as keep spare
-// instances ready besides.
-func (p *Pool[T]) fillLocked(spare int) {
-	for !p.closed && p.aliveLocked() < p.options.Max && len(p.ready)+p.building < len(p.line)+spare {
-		p.building++
-		go p.buildOne()
-	}
-}
-
-func (p *Pool[T]) aliveLocked() int { return len(p.ready) + p.building + p.lent }
-
-func (p *Pool[T]) buildOne() {
-	begun := time.Now()
-	instance, err := p.build(p.life)
-	took := time.Since(begun)
-
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.building--
-	p.births.Time += took
-	if err != nil {
-		p.births.Failed++
-		if len(p.line) > 0 {
-			p.serveLocked(nil, err)
-		}
-		// Without spares: what cannot be built is not tried for ever, only for
-		// those who ask.
-		p.fillLocked(0)
-		p.settleLocked()
-		return
-	}
-	p.births.Built++
-	p.takeLocked(instance)
-}
-
-// takeLocked gives an instance to the first in line, or keeps it.
-func (p *Pool[T]) takeLocked(instance T) {
-	switch {
-	case p.closed:
-		p.destroyLocked(instance)
-		p.settleLocked()
-	case len(p.line) > 0:
-		p.serveLocked(p.lendLocked(instance), nil)
+	it, gone := w.loan.item, false
+	select {
+	case <-w.served:
+		gone = it != nil && p.backLocked(it, "")
 	default:
-		p.ready = append(p.ready, instance)
+		p.line.leave(w)
 	}
-}
-
-func (p *Pool[T]) serveLocked(loan *Loan[T], err error) {
-	w := p.line[0]
-	p.line = slices.Delete(p.line, 0, 1)
-	w.loan, w.err = loan, err
-	close(w.served)
-}
-
-func (p *Pool[T]) lendLocked(instance T) *Loan[T] {
-	p.lent++
-	return &Loan[T]{Instance: instance, pool: p}
-}
-
-// destroyLocked destroys an instance, without the lock and counted as alive
-// meanwhile.
-func (p *Pool[T]) destroyLocked(instance T) {
-	p.lent++
 	p.mu.Unlock()
-	p.destroy(instance)
-	p.mu.Lock()
-	p.lent--
-}
-
-// settleLocked tells Close when the last one is gone.
-func (p *Pool[T]) settleLocked() {
-	if p.closed && p.aliveLocked() == 0 {
-		select {
-		case <-p.gone:
-		default:
-			close(p.gone)
-		}
+	if gone {
+		p.bury(it)
 	}
 }
 
-// Stats counts.
-func (p *Pool[T]) Stats() Stats {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return Stats{
-		Ready: len(p.ready), Building: p.building, Lent: p.lent, Waiting: len(p.line), Max: p.options.Max, Births: p.births,
-	}
-}
-
-// Close turns away who waits and who comes, destroys the ready instances, and
-// waits for those lent and being built until ctx ends. Those that are still
-// lent then are destroyed when their loans end. It may be called again.
+// Close turns away who waits and who comes, destroys the ready instances, and waits
+// for the others until ctx ends. Those that are still lent then are destroyed when
+// their loans end. It may be called again, and at the same time.
 func (p *Pool[T]) Close(ctx context.Context) error {
 	p.mu.Lock()
 	p.closed = true
 	p.end()
-	for len(p.line) > 0 {
-		p.serveLocked(nil, ErrClosed)
+	for p.line.length > 0 {
+		p.line.serve(Loan[T]{}, ErrClosed)
 	}
-	for len(p.ready) > 0 {
-		instance := p.ready[0]
-		p.ready = p.ready[1:]
-		p.destroyLocked(instance)
+	ready := p.ready
+	p.ready = nil
+	for _, it := range ready {
+		p.retireLocked(it, Closed)
 	}
 	p.settleLocked()
 	p.mu.Unlock()
+	for _, it := range ready {
+		p.bury(it)
+	}
 
 	select {
 	case <-p.gone:
@@ -262,40 +188,14 @@ func (p *Pool[T]) Close(ctx context.Context) error {
 	}
 }
 
-// Loan is an instance in a borrower's hands.
-type Loan[T any] struct {
-	Instance T
-
-	pool  *Pool[T]
-	ended bool // guarded by pool.mu
-}
-
-// Discard ends the loan and the instance's life. Ending a loan twice panics:
-// it would free what somebody else may hold.
-func (l *Loan[T]) Discard() {
-	p := l.pool
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	l.endLocked()
-	p.lent--
-	p.destroyLocked(l.Instance)
-	p.fillLocked(p.options.Min)
-	p.settleLocked()
-}
-
-// Return ends the loan of an instance that is as it was: the next borrower gets it.
-func (l *Loan[T]) Return() {
-	p := l.pool
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	l.endLocked()
-	p.lent--
-	p.takeLocked(l.Instance)
-}
-
-func (l *Loan[T]) endLocked() {
-	if l.ended {
-		panic("pool: a loan was ended twice")
+// settleLocked tells Close when the last one is gone.
+func (p *Pool[T]) settleLocked() {
+	if !p.closed || len(p.items) > 0 {
+		return
 	}
-	l.ended = true
+	select {
+	case <-p.gone:
+	default:
+		close(p.gone)
+	}
 }

@@ -3,7 +3,9 @@ package pool_test
 import (
 	"context"
 	"errors"
-	"math/rand/v2"
+	"fmt"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -13,25 +15,32 @@ import (
 	"github.com/marketprism/prismrt/runtime/pool"
 )
 
+var errBroken = errors.New("no memory")
+
 // factory builds numbered instances and knows which are alive.
 type factory struct {
-	takes time.Duration
-	fail  atomic.Pointer[error]
+	takes time.Duration // to build
+	lasts time.Duration // to destroy
+	fail  atomic.Bool
 
 	mu    sync.Mutex
 	next  int
+	begun int
 	alive map[int]bool
 	most  int
 }
 
 func (f *factory) build(ctx context.Context) (int, error) {
+	f.mu.Lock()
+	f.begun++
+	f.mu.Unlock()
 	select {
 	case <-time.After(f.takes):
 	case <-ctx.Done():
 		return 0, ctx.Err()
 	}
-	if err := f.fail.Load(); err != nil {
-		return 0, *err
+	if f.fail.Load() {
+		return 0, errBroken
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -45,6 +54,9 @@ func (f *factory) build(ctx context.Context) (int, error) {
 }
 
 func (f *factory) destroy(n int) {
+	if f.lasts > 0 {
+		time.Sleep(f.lasts)
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if !f.alive[n] {
@@ -59,9 +71,34 @@ func (f *factory) count() int {
 	return len(f.alive)
 }
 
-func (f *factory) pool(o pool.Options) *pool.Pool[int] { return pool.New(o, f.build, f.destroy) }
+func (f *factory) tries() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.begun
+}
 
-func acquire(t *testing.T, p *pool.Pool[int]) *pool.Loan[int] {
+func (f *factory) pool(o pool.Options[int]) *pool.Pool[int] { return pool.New(o, f.build, f.destroy) }
+
+// running makes a pool that is looked after until the test ends, and is then closed.
+func (f *factory) running(t *testing.T, o pool.Options[int]) *pool.Pool[int] {
+	t.Helper()
+	p := f.pool(o)
+	ended := make(chan error)
+	go func() { ended <- p.Run(t.Context()) }()
+	t.Cleanup(func() {
+		closePool(t, p)
+		if err := <-ended; err != nil {
+			t.Errorf("Run: %v", err)
+		}
+		if n := f.count(); n != 0 {
+			t.Errorf("%d are alive after Close", n)
+		}
+	})
+	synctest.Wait()
+	return p
+}
+
+func acquire(t *testing.T, p *pool.Pool[int]) pool.Loan[int] {
 	t.Helper()
 	loan, err := p.Acquire(t.Context())
 	if err != nil {
@@ -70,28 +107,92 @@ func acquire(t *testing.T, p *pool.Pool[int]) *pool.Loan[int] {
 	return loan
 }
 
+func acquireN(t *testing.T, p *pool.Pool[int], n int) []pool.Loan[int] {
+	t.Helper()
+	loans := make([]pool.Loan[int], n)
+	for i := range loans {
+		loans[i] = acquire(t, p)
+	}
+	return loans
+}
+
+func release(loans ...pool.Loan[int]) {
+	for _, l := range loans {
+		l.Release(pool.Report{})
+	}
+}
+
+func discard(loans ...pool.Loan[int]) {
+	for _, l := range loans {
+		l.Discard(pool.Report{})
+	}
+}
+
 func closePool(t *testing.T, p *pool.Pool[int]) {
 	t.Helper()
-	if err := p.Close(t.Context()); err != nil {
+	if err := p.Close(context.WithoutCancel(t.Context())); err != nil {
 		t.Error(err)
 	}
+}
+
+// inLine has n callers wait one after the other and tells what each got.
+func inLine(t *testing.T, p *pool.Pool[int], n int, then func(caller int, loan pool.Loan[int], err error)) *sync.WaitGroup {
+	var wg sync.WaitGroup
+	for caller := range n {
+		wg.Go(func() {
+			loan, err := p.Acquire(t.Context())
+			then(caller, loan, err)
+		})
+		synctest.Wait()
+	}
+	return &wg
+}
+
+func TestTheInstanceUsedLastIsLentFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &factory{}
+		p := f.pool(pool.Options[int]{Max: 3})
+		defer closePool(t, p)
+		loans := acquireN(t, p, 3)
+		release(loans[1], loans[2], loans[0])
+		again := acquireN(t, p, 3)
+		for i, want := range []int{0, 2, 1} {
+			if got := again[i].Instance; got != loans[want].Instance {
+				t.Errorf("borrower %d got instance %d, want %d", i, got, loans[want].Instance)
+			}
+		}
+		release(again...)
+	})
+}
+
+func TestAnInstanceIsLentAgainAndNotBuiltAnew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &factory{}
+		p := f.pool(pool.Options[int]{Max: 4})
+		defer closePool(t, p)
+		for range 10 {
+			release(acquire(t, p))
+		}
+		if n := f.tries(); n != 1 {
+			t.Errorf("ten calls one after the other took %d builds", n)
+		}
+	})
 }
 
 func TestMinInstancesAreReadyBeforeTheyAreAskedFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &factory{takes: time.Second}
-		p := f.pool(pool.Options{Min: 2, Max: 4, Waiting: 4})
+		p := f.pool(pool.Options[int]{Min: 2, Max: 4})
 		defer closePool(t, p)
 		p.Warm()
 		time.Sleep(time.Second)
 		synctest.Wait()
-
 		begun := time.Now()
 		loan := acquire(t, p)
 		if waited := time.Since(begun); waited != 0 {
 			t.Errorf("a warm pool made its caller wait %v", waited)
 		}
-		loan.Discard()
+		discard(loan)
 		time.Sleep(time.Second)
 		synctest.Wait()
 		if s := p.Stats(); s.Ready != 2 || s.Births.Built != 3 || s.Births.Time != 3*time.Second {
@@ -100,247 +201,258 @@ func TestMinInstancesAreReadyBeforeTheyAreAskedFor(t *testing.T) {
 	})
 }
 
-func TestNoInstanceIsLentTwice(t *testing.T) {
+func TestTheLineIsServedInOrderOfArrival(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := &factory{}
-		p := f.pool(pool.Options{Min: 1, Max: 2, Waiting: 10})
-		defer closePool(t, p)
-		seen := map[int]bool{}
-		for range 20 {
-			loan := acquire(t, p)
-			if seen[loan.Instance] {
-				t.Fatalf("instance %d was lent again", loan.Instance)
+		for name, end := range map[string]func(...pool.Loan[int]){"released": release, "discarded": discard} {
+			f := &factory{takes: time.Second}
+			p := f.pool(pool.Options[int]{Max: 1, Waiting: 10})
+			var order []int
+			inLine(t, p, 5, func(caller int, loan pool.Loan[int], err error) {
+				if err != nil {
+					t.Error(err)
+				}
+				order = append(order, caller) // one at a time: Max is 1
+				end(loan)
+			}).Wait()
+			for place, caller := range order {
+				if place != caller {
+					t.Errorf("%s: place %d went to caller %d", name, place, caller)
+				}
 			}
-			seen[loan.Instance] = true
-			loan.Discard()
+			closePool(t, p)
 		}
 	})
 }
 
-func TestTheLineIsServedInOrderOfArrival(t *testing.T) {
+// A pool that lets newcomers take what was just given back, because it is on top,
+// keeps those who wait waiting for as long as newcomers come.
+func TestAWaiterIsNotStarvedByNewcomers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := &factory{takes: time.Second}
-		p := f.pool(pool.Options{Max: 1, Waiting: 10})
+		f := &factory{}
+		p := f.pool(pool.Options[int]{Max: 1, Waiting: 10})
 		defer closePool(t, p)
-		order := make(chan int, 5)
-		var wg sync.WaitGroup
-		defer wg.Wait()
-		for n := range 5 {
-			wg.Go(func() {
-				loan := acquire(t, p)
-				order <- n
-				loan.Discard()
-			})
-			synctest.Wait()
+		loan := acquire(t, p)
+		served := false
+		wait := inLine(t, p, 1, func(_ int, loan pool.Loan[int], err error) {
+			served = true
+			release(loan)
+		})
+		loan.Release(pool.Report{})
+		release(acquire(t, p)) // it comes after the waiter, whichever goroutine runs first
+		if !served {
+			t.Error("a newcomer was lent the instance before the one in line")
 		}
-		for want := range 5 {
-			if got := <-order; got != want {
-				t.Errorf("place %d went to caller %d", want, got)
+		wait.Wait()
+	})
+}
+
+func TestADiscardedPlaceGoesToTheNextInLine(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &factory{takes: time.Second, lasts: time.Minute}
+		p := f.pool(pool.Options[int]{Max: 1, Waiting: 10})
+		defer closePool(t, p)
+		loan := acquire(t, p)
+		begun := time.Now()
+		wait := inLine(t, p, 1, func(_ int, next pool.Loan[int], err error) {
+			if err != nil || next.Instance == loan.Instance {
+				t.Errorf("the next got instance %d, %v", next.Instance, err)
 			}
-		}
+			if took := time.Since(begun); took != 61*time.Second {
+				t.Errorf("the next was served after %v, want a minute to destroy and a second to build", took)
+			}
+			release(next)
+		})
+		discard(loan)
+		wait.Wait()
 	})
 }
 
 func TestAcquireCancelledWhileWaitingLeavesTheLine(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := &factory{}
-		p := f.pool(pool.Options{Max: 1, Waiting: 10})
-		defer closePool(t, p)
-		loan := acquire(t, p)
-		cause := errors.New("gone home")
-		ctx, cancel := context.WithTimeoutCause(t.Context(), time.Second, cause)
-		defer cancel()
-		if _, err := p.Acquire(ctx); err != cause {
-			t.Errorf("error %v, want the context's cause", err)
-		}
-		if s := p.Stats(); s.Waiting != 0 {
-			t.Errorf("%d still wait", s.Waiting)
-		}
-		loan.Discard()
-		acquire(t, p).Discard()
-	})
-}
-
-func TestAcquireCancelledWhileBuildingLeavesTheInstanceToAnother(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		f := &factory{takes: time.Minute}
-		p := f.pool(pool.Options{Max: 1, Waiting: 10})
-		defer closePool(t, p)
-		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-		defer cancel()
-		if _, err := p.Acquire(ctx); !errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("error %v", err)
-		}
-		begun := time.Now()
-		loan := acquire(t, p)
-		if took := time.Since(begun); took != 59*time.Second || loan.Instance != 1 {
-			t.Errorf("instance %d after %v, want the first after the 59 s its build had left", loan.Instance, took)
-		}
-		loan.Discard()
-	})
-}
-
-func TestAFailedBuildTellsOneAndTheOthersStillGetTheirs(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		f := &factory{takes: time.Second}
-		broken := errors.New("no memory")
-		f.fail.Store(&broken)
-		p := f.pool(pool.Options{Min: 1, Max: 1, Waiting: 10})
-		defer closePool(t, p)
-		errs := make(chan error, 3)
-		for range 3 {
-			go func() {
-				loan, err := p.Acquire(t.Context())
-				if err == nil {
-					loan.Discard()
-				}
-				errs <- err
-			}()
-			synctest.Wait()
-		}
-		if err := <-errs; err != broken {
-			t.Errorf("the first got %v", err)
-		}
-		f.fail.Store(nil)
-		for range 2 {
-			if err := <-errs; err != nil {
-				t.Errorf("one in line got %v", err)
+		for leaver := range 3 { // the first, one between and the last
+			f := &factory{}
+			p := f.pool(pool.Options[int]{Max: 1, Waiting: 3})
+			loan := acquire(t, p)
+			cause := errors.New("gone home")
+			ctx, leave := context.WithCancelCause(t.Context())
+			var served []int
+			var wg sync.WaitGroup
+			for caller := range 3 {
+				wg.Go(func() {
+					mine := t.Context()
+					if caller == leaver {
+						mine = ctx
+					}
+					loan, err := p.Acquire(mine)
+					if caller == leaver {
+						if err != cause {
+							t.Errorf("error %v, want the context's cause", err)
+						}
+						return
+					}
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					served = append(served, caller)
+					release(loan)
+				})
+				synctest.Wait()
 			}
+			leave(cause)
+			synctest.Wait()
+			if s := p.Stats(); s.Waiting != 2 {
+				t.Errorf("%d wait after one of three has left", s.Waiting)
+			}
+			release(loan)
+			wg.Wait()
+			if want := slices.DeleteFunc([]int{0, 1, 2}, func(n int) bool { return n == leaver }); !slices.Equal(served, want) {
+				t.Errorf("when caller %d had left, served were %v", leaver, served)
+			}
+			closePool(t, p)
 		}
 	})
 }
 
-func TestWhatCannotBeBuiltIsNotTriedForEver(t *testing.T) {
+func TestAnInstanceServedToOneWhoLeavesInTheSameMomentIsNotLost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := &factory{takes: time.Millisecond}
-		broken := errors.New("no memory")
-		f.fail.Store(&broken)
-		p := f.pool(pool.Options{Min: 3, Max: 5, Waiting: 10})
+		f := &factory{}
+		p := f.pool(pool.Options[int]{Max: 1, Waiting: 3})
 		defer closePool(t, p)
-		p.Warm()
-		time.Sleep(time.Hour)
-		synctest.Wait()
-		if s := p.Stats(); s.Births.Failed != 3 {
-			t.Errorf("%d builds failed in an hour, want the three of Warm", s.Births.Failed)
+		for range 200 {
+			loan := acquire(t, p)
+			ctx, leave := context.WithCancel(t.Context())
+			var wg sync.WaitGroup
+			wg.Go(func() {
+				if loan, err := p.Acquire(ctx); err == nil {
+					release(loan)
+				}
+			})
+			synctest.Wait()
+			leave()
+			release(loan)
+			wg.Wait()
+			if s := p.Stats(); s.Ready != 1 || s.Lent != 0 || s.Waiting != 0 {
+				t.Fatalf("afterwards there is %+v, want one ready", s)
+			}
 		}
 	})
 }
 
 func TestALineThatIsFullRefusesAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := &factory{}
-		p := f.pool(pool.Options{Max: 1, Waiting: 1})
+		f := &factory{takes: time.Second}
+		p := f.pool(pool.Options[int]{Max: 2, Waiting: 1})
 		defer closePool(t, p)
-		loan := acquire(t, p)
-		var second sync.WaitGroup
-		second.Go(func() { acquire(t, p).Discard() })
-		synctest.Wait()
+		// Two are being built for, and one more may wait.
+		wait := inLine(t, p, 3, func(_ int, loan pool.Loan[int], err error) {
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			time.Sleep(time.Second)
+			release(loan)
+		})
 		if _, err := p.Acquire(t.Context()); err != pool.ErrFull {
 			t.Errorf("error %v, want ErrFull", err)
 		}
-		loan.Discard()
-		second.Wait()
+		wait.Wait()
 	})
 }
 
-func TestCloseWhileLentWaitsForTheLoan(t *testing.T) {
+func TestNobodyWaitsForMoreThanABuildWhenNobodyMay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := &factory{}
-		p := f.pool(pool.Options{Min: 2, Max: 4, Waiting: 4})
-		p.Warm()
-		synctest.Wait()
+		f := &factory{takes: time.Second}
+		p := f.pool(pool.Options[int]{Max: 1})
+		defer closePool(t, p)
 		loan := acquire(t, p)
-		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-		defer cancel()
-		if err := p.Close(ctx); !errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("Close beside a loan: %v", err)
+		if _, err := p.Acquire(t.Context()); err != pool.ErrFull {
+			t.Errorf("error %v, want ErrFull", err)
 		}
-		if n := f.count(); n != 1 {
-			t.Errorf("%d alive, want the one that is lent", n)
-		}
-		if _, err := p.Acquire(t.Context()); err != pool.ErrClosed {
-			t.Errorf("Acquire after Close: %v", err)
-		}
-		time.AfterFunc(time.Minute, loan.Discard)
-		closePool(t, p)
-		if n := f.count(); n != 0 {
-			t.Errorf("%d alive after the last loan", n)
+		release(loan)
+		release(acquire(t, p))
+	})
+}
+
+func TestMoreThanMaxAreNeverAlive(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &factory{takes: time.Second, lasts: 500 * time.Millisecond}
+		p := f.pool(pool.Options[int]{Min: 1, Max: 3, Waiting: 100})
+		defer closePool(t, p)
+		inLine(t, p, 50, func(caller int, loan pool.Loan[int], err error) {
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			if s := p.Stats(); s.Ready+s.Lent+s.Building+s.Ending > 3 {
+				t.Errorf("alive are %+v", s)
+			}
+			time.Sleep(time.Second)
+			if caller%3 == 0 {
+				discard(loan)
+			} else {
+				release(loan)
+			}
+		}).Wait()
+		if f.most != 3 {
+			t.Errorf("at most %d were alive at once, want Max, 3", f.most)
 		}
 	})
 }
 
-func TestCloseWhileBuildingEndsTheBuildAndTheLine(t *testing.T) {
+// What serves one call each is built while the one before still works.
+func TestWhereEachCallTakesItsInstanceAnotherIsBuiltBesideIt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := &factory{takes: time.Hour}
-		p := f.pool(pool.Options{Max: 1, Waiting: 4})
-		errs := make(chan error)
-		go func() { _, err := p.Acquire(t.Context()); errs <- err }()
-		synctest.Wait()
+		f := &factory{takes: time.Second}
+		p := f.pool(pool.Options[int]{Max: 4})
+		defer closePool(t, p)
+		discard(acquire(t, p))
 		begun := time.Now()
-		go closePool(t, p)
-		if err := <-errs; err != pool.ErrClosed {
-			t.Errorf("who waited got %v", err)
+		for range 10 {
+			loan := acquire(t, p)
+			time.Sleep(time.Second)
+			discard(loan)
 		}
-		closePool(t, p)
-		if took := time.Since(begun); took != 0 {
-			t.Errorf("Close waited %v for a build it had ended", took)
+		if took := time.Since(begun); took > 12*time.Second {
+			t.Errorf("ten calls of a second took %v: they waited for builds", took)
 		}
 	})
 }
 
 func TestEndingALoanTwicePanics(t *testing.T) {
-	f := &factory{}
-	p := f.pool(pool.Options{Max: 1, Waiting: 1})
-	defer closePool(t, p)
-	loan := acquire(t, p)
-	loan.Discard()
-	defer func() {
-		if recover() == nil {
-			t.Error("the second Discard did not panic")
+	ends := map[string]func(...pool.Loan[int]){"Release": release, "Discard": discard}
+	for first, end := range ends {
+		for second, endAgain := range ends {
+			f := &factory{}
+			p := f.pool(pool.Options[int]{Max: 1})
+			loan := acquire(t, p)
+			end(loan)
+			next := acquire(t, p) // perhaps the same instance, in other hands
+			func() {
+				defer func() {
+					if recover() == nil {
+						t.Errorf("%s after %s did not panic", second, first)
+					}
+				}()
+				endAgain(loan)
+			}()
+			if s := p.Stats(); s.Lent != 1 {
+				t.Errorf("after %s and %s %+v, want the next loan untouched", first, second, s)
+			}
+			release(next)
+			closePool(t, p)
 		}
-	}()
-	loan.Discard()
+	}
 }
 
-func TestHammer(t *testing.T) {
-	f := &factory{}
-	p := f.pool(pool.Options{Min: 2, Max: 5, Waiting: 50})
-	broken := errors.New("no memory")
-	var lent sync.Map
-	var wg sync.WaitGroup
-	for range 16 {
-		wg.Go(func() {
-			for range 500 {
-				ctx, cancel := context.WithTimeout(t.Context(), time.Duration(rand.IntN(300))*time.Microsecond)
-				if rand.IntN(20) == 0 {
-					f.fail.Store(&broken)
-				} else {
-					f.fail.Store(nil)
-				}
-				loan, err := p.Acquire(ctx)
-				cancel()
-				if err != nil {
-					if err != broken && !errors.Is(err, context.DeadlineExceeded) {
-						t.Errorf("unexpected %v", err)
-					}
-					continue
-				}
-				if _, twice := lent.LoadOrStore(loan.Instance, true); twice {
-					t.Errorf("instance %d was lent twice", loan.Instance)
-				}
-				loan.Discard()
+func TestOptionsOutOfBoundsAreAllNamed(t *testing.T) {
+	defer func() {
+		text := fmt.Sprint(recover())
+		for _, field := range []string{"Min is -1", "Max is 0", "Waiting is -2", "Idle is -1s", "Age is -1s"} {
+			if !strings.Contains(text, field) {
+				t.Errorf("%q does not say that %s", text, field)
 			}
-		})
-	}
-	wg.Wait()
-	closePool(t, p)
-	if f.most > 5 {
-		t.Errorf("%d were alive at once, over Max", f.most)
-	}
-	if n := f.count(); n != 0 {
-		t.Errorf("%d alive after Close", n)
-	}
-	if s := p.Stats(); s.Ready+s.Building+s.Lent+s.Waiting != 0 {
-		t.Errorf("after Close there is %+v", s)
-	}
+		}
+	}()
+	(&factory{}).pool(pool.Options[int]{Min: -1, Waiting: -2, Idle: -time.Second, Age: -time.Second})
 }

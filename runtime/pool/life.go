@@ -1,0 +1,132 @@
+package pool
+
+import (
+	"cmp"
+	"slices"
+	"time"
+)
+
+// State is what an instance is at.
+type State string
+
+// The states, in the order of a life.
+const (
+	Building State = "building"
+	Ready    State = "ready"
+	Lent     State = "lent"
+	Probing  State = "probing" // or being trimmed
+	Ending   State = "ending"  // being destroyed
+	Ended    State = "ended"
+)
+
+// Cause is why an instance was closed.
+type Cause string
+
+// The causes.
+const (
+	Idle    Cause = "idle"    // unused for Options.Idle
+	Surplus Cause = "surplus" // there were more than are worth having, and all in use
+	Age     Cause = "age"     // it lived for Options.Age
+	Spoilt  Cause = "spoilt"  // a borrower discarded it
+	Faulty  Cause = "faulty"  // Options.MaxFaults of ours in a row
+	Probe   Cause = "probe"   // its probe failed
+	Closed  Cause = "closed"  // the pool closed
+)
+
+// Causes lists every cause, in the order above.
+var Causes = []Cause{Idle, Surplus, Age, Spoilt, Faulty, Probe, Closed}
+
+// replaced tells whether an instance closed for this cause leaves a gap to be filled
+// before somebody asks.
+func (c Cause) replaced() bool {
+	return c == Age || c == Spoilt || c == Faulty || c == Probe
+}
+
+// Work is what instances did in the loans that ended.
+type Work struct {
+	Calls       int64
+	Rewinds     int64 // loans ended by Release
+	GuestFaults int64
+	OurFaults   int64
+
+	Held   time.Duration // lent, altogether
+	Run    time.Duration // of that, the guest computed
+	Host   time.Duration // of that, the guest waited on the host
+	Rewind time.Duration // of that, the instance was made clean again
+}
+
+func (w *Work) note(r Report) {
+	w.Calls++
+	switch r.Fault {
+	case NoFault:
+	case GuestFault:
+		w.GuestFaults++
+	case OurFault:
+		w.OurFaults++
+	}
+	if r.Held == 0 {
+		r.Held = r.Run + r.Host + r.Rewind
+	}
+	w.Held += r.Held
+	w.Run += r.Run
+	w.Host += r.Host
+	w.Rewind += r.Rewind
+}
+
+// Life is what is known of one instance.
+type Life struct {
+	ID    int64 // counts up from 1 in the order in which builds began
+	State State
+	Cause Cause // why it was or will be closed; "" when nothing is known against it
+
+	Born  time.Time     // when its build began
+	Birth time.Duration // how long that took; zero while it goes on
+	Used  time.Time     // when it was last given back, or came into the pool; good to a beat
+	Died  time.Time     // zero while it lives
+
+	Work
+}
+
+// lived is how long the instance could be or could have been lent.
+func (l *Life) lived(now time.Time) time.Duration {
+	if !l.Died.IsZero() {
+		now = l.Died
+	}
+	return now.Sub(l.Born.Add(l.Birth))
+}
+
+// keptLives is how many of the ended lives are remembered.
+const keptLives = 32
+
+// item is an instance, its record, and all that the pool needs to lend it again and
+// again without allocating.
+type item[T any] struct {
+	Life
+	pool     *Pool[T]
+	instance T
+
+	turn    uint64        // of the loan; one of an earlier turn has ended
+	faults  int           // of ours, in a row
+	idle    time.Duration // how long it may sit unused
+	old     time.Time     // when another is to take its place; zero: never
+	heir    bool          // another was built to take its place, or is being built
+	ancient *item[T]      // whose place it is to take; nil: nobody's
+	trimmed bool          // since it was last lent
+	probed  time.Time
+}
+
+// Lives tells of the instances alive, the oldest first, and then of the last 32
+// that ended, the latest first.
+func (p *Pool[T]) Lives() []Life {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	lives := make([]Life, 0, len(p.items)+len(p.past))
+	for _, it := range p.items {
+		lives = append(lives, it.Life)
+	}
+	slices.SortFunc(lives, func(a, b Life) int { return cmp.Compare(a.ID, b.ID) })
+	for _, l := range slices.Backward(p.past) {
+		lives = append(lives, l)
+	}
+	return lives
+}
