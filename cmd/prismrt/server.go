@@ -31,10 +31,6 @@ import (
 	"github.com/marketprism/prismrt/runtime/store/sqlite"
 )
 
-// cores is what there is to compute on. Guests run on that many Ps; Go gets twice
-// as many, unless the environment says how many.
-var cores = goruntime.GOMAXPROCS(0)
-
 // server is the parts of a running prismrt, in the order in which they were made.
 type server struct {
 	config    config.Config
@@ -52,10 +48,8 @@ type server struct {
 
 // serve runs a server until ctx ends, and then stops it in order.
 func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error) {
-	if os.Getenv("GOMAXPROCS") == "" {
-		goruntime.GOMAXPROCS(2 * cores)
-	}
 	s := &server{config: cfg, log: newLogger(cfg.Log, stderr)}
+	setGo(cfg.Go, s.log)
 	defer func() { err = errors.Join(err, s.close()) }()
 	if err := s.open(ctx); err != nil {
 		return err

@@ -26,6 +26,7 @@ type Config struct {
 	Max       Plugin    `toml:"max"`
 	Scheduler Scheduler `toml:"scheduler"`
 	Pool      Pool      `toml:"pool"`
+	Go        Go        `toml:"go"`
 	Log       Logging   `toml:"log"`
 }
 
@@ -93,6 +94,14 @@ type Pool struct {
 	Idle task.Duration `toml:"idle"` // how long one is kept that is not needed [1m]
 	Age  task.Duration `toml:"age"`  // how long one lives; 0: for ever ["0s"]
 	Trim task.Duration `toml:"trim"` // how long one waits until it gives back the memory it wrote [10s]
+}
+
+// Go is about Go's own runtime. GOMAXPROCS, GOGC and GOMEMLIMIT in the environment go
+// before it.
+type Go struct {
+	MaxProcs    int        `toml:"max_procs"`    // Ps [0: two a core]
+	GCPercent   int        `toml:"gc_percent"`   // how far the heap grows beyond what lives, in percent of it [0: 400]
+	MemoryLimit task.Bytes `toml:"memory_limit"` // of Go's heap; guests' memory is not on it [0: half of the machine's or the container's]
 }
 
 // policies are those of Scheduler.
@@ -190,6 +199,15 @@ func (c Config) Check() error {
 		if d <= 0 {
 			bad("%s is %v; it must be over 0", key, d)
 		}
+	}
+	if c.Go.MaxProcs < 0 || c.Go.MaxProcs > 10_000 {
+		bad("go.max_procs is %d; it must be from 0 to 10000", c.Go.MaxProcs)
+	}
+	if c.Go.GCPercent < 0 || c.Go.GCPercent > 100_000 {
+		bad("go.gc_percent is %d; it must be from 0 to 100000", c.Go.GCPercent)
+	}
+	if c.Go.MemoryLimit < 0 {
+		bad("go.memory_limit is %v; it must not be negative", c.Go.MemoryLimit)
 	}
 	if c.Pool.Age < 0 {
 		bad("pool.age is %v; it must not be negative", c.Pool.Age)
