@@ -76,7 +76,7 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 		s.loading.Store(false)
 	}()
 	served := make(chan error, 1)
-	go func() { served <- h.Serve(listener) }()
+	go func() { served <- h.Serve(api.Patient(listener)) }()
 	s.log.Info("listening on http://"+listener.Addr().String(), slog.String("data", cfg.Server.Data))
 
 	select {
