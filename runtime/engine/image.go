@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 
 	"github.com/tetratelabs/wazero/api"
@@ -101,6 +102,11 @@ func (i *Instance) Rewind() (pages int, err error) {
 			return 0, fmt.Errorf("rewind a guest: %w", err)
 		}
 		pages = rewound.Pages
+		if rewound.Way == memory.Drop {
+			i.private.Store(0)
+		} else {
+			i.private.Store(int64(pages * pageSize))
+		}
 	}
 	m.restore(i)
 	if !i.releaseStacks() {
@@ -117,8 +123,13 @@ func (i *Instance) Trim() (pages int) {
 	if i.memory == nil || i.image == nil {
 		return 0
 	}
-	return i.memory.Trim()
+	if pages = i.memory.Trim(); pages >= 0 {
+		i.private.Store(int64(pages * pageSize))
+	}
+	return pages
 }
+
+var pageSize = os.Getpagesize()
 
 // maxStack is how large, in bytes, a native stack may be that an instance keeps. A
 // call that nests deep makes it grow, and wazero never shrinks it.

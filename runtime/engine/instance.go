@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"time"
 
 	"github.com/tetratelabs/wazero/api"
@@ -13,7 +14,7 @@ import (
 )
 
 // Instance is one instantiation of a Program. It serves one invocation at a time,
-// and is rewound before it serves another. It is not safe for concurrent use.
+// and is rewound before it serves another. Only Private is safe for concurrent use.
 type Instance struct {
 	program    *Program
 	module     api.Module
@@ -36,6 +37,7 @@ type Instance struct {
 	atRest     int                 // bytes of a command's native stack at its checkpoint
 	hasty      bool                // a command that was ended before its checkpoint
 	closed     bool
+	private    atomic.Int64 // bytes of its memory that are its own and not the image's, as of the last Rewind or Trim
 }
 
 // function is an export that was looked up: each time, wazero makes a native stack
@@ -127,6 +129,10 @@ func isHandler(d api.FunctionDefinition) bool {
 // Waited is how much of the last Run's time the guest waited on the host, without its
 // turn.
 func (i *Instance) Waited() time.Duration { return i.waited }
+
+// Private is how many bytes of the guest's memory are the instance's own and not shared
+// with others, as of the last Rewind or Trim. What was not rewound yet counts for nothing.
+func (i *Instance) Private() int64 { return i.private.Load() }
 
 func (i *Instance) begin(ctx context.Context, in task.Invocation, turn Turn) *call {
 	i.call = call{Context: ctx, instance: i, in: in, turn: orAlone(turn), output: in.Buffer[:0]}
