@@ -94,6 +94,13 @@ holds: build ## call hostile guests, and measure what others notice of it
 	$(GO) run ./cmd/holds freeze
 	$(GO) run ./cmd/holds gc
 
+.PHONY: load
+load: build ## measure the HTTP path: throughput beside servers that do less, fairness, overload
+	$(MAKE) -C cmd/load/guests
+	$(GO) run ./cmd/load throughput
+	$(GO) run ./cmd/load fairness
+	$(GO) run ./cmd/load overload
+
 .PHONY: clean
 clean: ## remove what was built
 	rm -rf bin .data $(GUEST_GO) $(GUEST_C)

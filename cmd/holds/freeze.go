@@ -12,6 +12,9 @@ import (
 	"sync"
 	"time"
 
+	"github.com/marketprism/prismrt/cmd/internal/served"
+	"github.com/marketprism/prismrt/cmd/internal/terminal"
+	"github.com/marketprism/prismrt/cmd/internal/timings"
 	"github.com/marketprism/prismrt/sdk/client"
 )
 
@@ -42,7 +45,7 @@ func (*freezeCmd) Help() string {
 }
 
 // Run makes the series and prints them.
-func (f *freezeCmd) Run(ctx context.Context, t *terminal, g *globals) error {
+func (f *freezeCmd) Run(ctx context.Context, t *terminal.IO, g *globals) error {
 	if f.Calls < 1 || f.Pause < 0 || f.Spin <= 0 || f.Most <= 0 {
 		return misuse{errors.New("--calls, --spin and --most must be over 0, and --pause not below")}
 	}
@@ -53,7 +56,7 @@ func (f *freezeCmd) Run(ctx context.Context, t *terminal, g *globals) error {
 	if err != nil {
 		return misuse{err}
 	}
-	tick, end := progress(4*f.Calls, "calling", t.err)
+	tick, end := t.Progress(4*f.Calls, "calling")
 	defer end()
 	rows, err := f.onPrismrt(ctx, g, tick)
 	if err != nil {
@@ -70,7 +73,7 @@ func (f *freezeCmd) Run(ctx context.Context, t *terminal, g *globals) error {
 }
 
 func (f *freezeCmd) onPrismrt(ctx context.Context, g *globals, tick func()) (rows []measured, err error) {
-	server, stop, err := startPrismrt(ctx, g.Server, "[server]\ngrace = \"1s\"\n")
+	server, stop, err := served.Prismrt(ctx, g.Server, "[server]\ngrace = \"1s\"\n")
 	if err != nil {
 		return nil, err
 	}
@@ -100,11 +103,11 @@ func (f *freezeCmd) onPlain(ctx context.Context, g *globals, tick func()) ([]mea
 	if err != nil {
 		return nil, err
 	}
-	server, err := startProcess(ctx, self, "plain-serve", "--guests", g.Guests)
+	server, err := served.Start(ctx, self, "plain-serve", "--guests", g.Guests)
 	if err != nil {
 		return nil, err
 	}
-	defer server.kill() // while guests spin it hears nothing else
+	defer server.Kill() // while guests spin it hears nothing else
 	turns, err := f.calibrate(func(input []byte) error {
 		_, err := server.Call(ctx, "loop", input, client.CallOptions{})
 		return err
@@ -132,7 +135,7 @@ func (b *bounds) calibrate(call func(input []byte) error) ([]byte, error) {
 }
 
 // both makes a series while nobody spins, and one while guests do.
-func (f *freezeCmd) both(ctx context.Context, of string, p *process, spin func(context.Context) error, tick func()) ([]measured, error) {
+func (f *freezeCmd) both(ctx context.Context, of string, p *served.Process, spin func(context.Context) error, tick func()) ([]measured, error) {
 	if err := warm(ctx, p); err != nil {
 		return nil, err
 	}
@@ -150,7 +153,7 @@ func (f *freezeCmd) both(ctx context.Context, of string, p *process, spin func(c
 }
 
 // warm opens as many connections as there will be calls at once.
-func warm(ctx context.Context, p *process) error {
+func warm(ctx context.Context, p *served.Process) error {
 	for range 5 {
 		var all sync.WaitGroup
 		errs := make([]error, 2*crowd)
@@ -166,7 +169,7 @@ func warm(ctx context.Context, p *process) error {
 }
 
 // short makes a short call.
-func short(ctx context.Context, p *process) error {
+func short(ctx context.Context, p *served.Process) error {
 	result, err := p.Call(ctx, "echo", []byte("hello"), client.CallOptions{})
 	if err == nil && string(result.Output) != "hello" {
 		err = fmt.Errorf("the answer is %q, not hello", result.Output)
@@ -175,13 +178,13 @@ func short(ctx context.Context, p *process) error {
 }
 
 // series makes short calls one after the other. A call that fails ends it.
-func (f *freezeCmd) series(ctx context.Context, m measured, p *process, tick func()) (measured, error) {
+func (f *freezeCmd) series(ctx context.Context, m measured, p *served.Process, tick func()) (measured, error) {
 	goruntime.GC()
 	defer debug.SetGCPercent(debug.SetGCPercent(-1)) // the client's own pauses are not what is measured
 	limited, cancel := context.WithTimeout(ctx, f.Most)
 	defer cancel()
 	m.Wanted = f.Calls
-	t := newTimings()
+	t := timings.New()
 	for range f.Calls {
 		sent := time.Now()
 		err := short(limited, p)
@@ -196,11 +199,11 @@ func (f *freezeCmd) series(ctx context.Context, m measured, p *process, tick fun
 			}
 			break
 		}
-		t.add(took)
+		t.Add(took)
 		tick()
 		time.Sleep(f.Pause)
 	}
-	m.spread = t.spread()
+	m.Spread = t.Spread()
 	return m, nil
 }
 

@@ -8,6 +8,9 @@ import (
 	goruntime "runtime"
 	"time"
 
+	"github.com/marketprism/prismrt/cmd/internal/served"
+	"github.com/marketprism/prismrt/cmd/internal/terminal"
+	"github.com/marketprism/prismrt/cmd/internal/timings"
 	"github.com/marketprism/prismrt/host/prism"
 	"github.com/marketprism/prismrt/host/wasi"
 	"github.com/marketprism/prismrt/runtime/config"
@@ -30,7 +33,7 @@ func (*gcCmd) Help() string {
 }
 
 // Run makes the series and prints them.
-func (c *gcCmd) Run(ctx context.Context, t *terminal, g *globals) error {
+func (c *gcCmd) Run(ctx context.Context, t *terminal.IO, g *globals) error {
 	if c.Times < 1 || c.Pause < 0 || c.Spin <= 0 || c.Most <= 0 {
 		return misuse{errors.New("--times, --spin and --most must be over 0, and --pause not below")}
 	}
@@ -49,7 +52,7 @@ func (c *gcCmd) Run(ctx context.Context, t *terminal, g *globals) error {
 
 // onEngine collects while guests loop as they do in a server.
 func (c *gcCmd) onEngine(ctx context.Context, g *globals) (rows []measured, err error) {
-	cores := morePs()
+	cores := served.MorePs()
 	module, err := g.module("loop")
 	if err != nil {
 		return nil, err
@@ -136,13 +139,13 @@ func (c *gcCmd) series(ctx context.Context, spinning int, tell func(collection))
 type tally struct {
 	of          string
 	wanted      int
-	quiet, busy *timings
+	quiet, busy *timings.Histogram
 	last        collection
 	told        time.Time // of the last
 }
 
 func newTally(of string, wanted int) *tally {
-	return &tally{of: of, wanted: wanted, quiet: newTimings(), busy: newTimings()}
+	return &tally{of: of, wanted: wanted, quiet: timings.New(), busy: timings.New()}
 }
 
 func (t *tally) add(c collection) {
@@ -150,17 +153,17 @@ func (t *tally) add(c collection) {
 	switch {
 	case c.Took == 0:
 	case c.Spinning == 0:
-		t.quiet.add(c.Took)
+		t.quiet.Add(c.Took)
 	default:
-		t.busy.add(c.Took)
+		t.busy.Add(c.Took)
 	}
 }
 
 // rows returns a row for each series. A collection that has begun and not ended
 // was given up.
 func (t *tally) rows(failed error) []measured {
-	quiet := measured{Of: t.of, Wanted: t.wanted, spread: t.quiet.spread()}
-	busy := measured{Of: t.of, Wanted: t.wanted, spread: t.busy.spread(), Spinning: crowd}
+	quiet := measured{Of: t.of, Wanted: t.wanted, Spread: t.quiet.Spread()}
+	busy := measured{Of: t.of, Wanted: t.wanted, Spread: t.busy.Spread(), Spinning: crowd}
 	if t.last.Spinning > 0 && t.last.Took == 0 {
 		busy.GaveUpMS = float64(time.Since(t.told).Microseconds()) / 1000
 	}

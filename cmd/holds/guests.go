@@ -1,12 +1,14 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
+	"github.com/marketprism/prismrt/cmd/internal/plain"
 	"github.com/marketprism/prismrt/sdk/client"
 )
 
@@ -88,6 +90,19 @@ func (g *globals) module(name string) ([]byte, error) {
 		return nil, fmt.Errorf("read a guest; \"make -C cmd/holds/guests\" builds them: %w", err)
 	}
 	return b, nil
+}
+
+// newPlain has plain wazero compile the named guests.
+func newPlain(ctx context.Context, g *globals, names ...string) (*plain.Runtime, error) {
+	modules := make(map[string][]byte)
+	for _, name := range names {
+		module, err := g.module(name)
+		if err != nil {
+			return nil, err
+		}
+		modules[name] = module
+	}
+	return plain.New(ctx, modules)
 }
 
 // startModule is a command whose start section names a function that loops;

@@ -12,6 +12,9 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/marketprism/prismrt/cmd/internal/terminal"
+	"github.com/marketprism/prismrt/cmd/internal/timings"
 )
 
 // The test binary stands for holds where that starts itself.
@@ -70,7 +73,7 @@ func built(t *testing.T) []string {
 func holds(t *testing.T, into any, args ...string) {
 	t.Helper()
 	var out, log bytes.Buffer
-	code := run(t.Context(), &terminal{&out, &log}, args)
+	code := run(t.Context(), &terminal.IO{Out: &out, Err: &log}, args)
 	if err := json.Unmarshal(out.Bytes(), into); err != nil {
 		t.Fatalf("exit code %d: %s%s", code, out.String(), log.String())
 	}
@@ -136,19 +139,19 @@ func TestMisuseIsRefused(t *testing.T) {
 		"--times, --spin and --most must be ov": {"gc", "--times", "0"},
 	} {
 		var out, log bytes.Buffer
-		if code := run(t.Context(), &terminal{&out, &log}, args); code != 2 || !strings.Contains(log.String(), want) {
+		if code := run(t.Context(), &terminal.IO{Out: &out, Err: &log}, args); code != 2 || !strings.Contains(log.String(), want) {
 			t.Errorf("%q: exit code %d, %s; want 2 and %q", args, code, log.String(), want)
 		}
 	}
 }
 
 func TestTimesAreShownFromTheDeadlineOn(t *testing.T) {
-	times := newTimings()
+	times := timings.New()
 	for n := range 100 {
-		times.add(150*time.Millisecond + time.Duration(n+1)*time.Millisecond)
+		times.Add(150*time.Millisecond + time.Duration(n+1)*time.Millisecond)
 	}
-	times.add(time.Hour)                    // longer than there is room for
-	s := times.over(200 * time.Millisecond) // to the upper end of 8 µs
+	times.Add(time.Hour)                    // longer than there is room for
+	s := times.Over(200 * time.Millisecond) // to the upper end of 8 µs
 	if s.Count != 101 || signed(s.P50MS) != "+1.01" || signed(s.P99MS) != "+50.0" || s.MaxMS < 599_000 {
 		t.Errorf("%+v: %s, %s", s, signed(s.P50MS), signed(s.P99MS))
 	}

@@ -7,6 +7,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/marketprism/prismrt/cmd/internal/served"
+	"github.com/marketprism/prismrt/cmd/internal/terminal"
+	"github.com/marketprism/prismrt/cmd/internal/timings"
 	"github.com/marketprism/prismrt/runtime/task"
 )
 
@@ -35,7 +38,7 @@ func (*limitsCmd) Help() string {
 }
 
 // Run calls every guest and prints what it did.
-func (l *limitsCmd) Run(ctx context.Context, t *terminal, g *globals) error {
+func (l *limitsCmd) Run(ctx context.Context, t *terminal.IO, g *globals) error {
 	guests, err := selected(l.Guest)
 	if err != nil {
 		return misuse{err}
@@ -49,7 +52,7 @@ func (l *limitsCmd) Run(ctx context.Context, t *terminal, g *globals) error {
 			return err
 		}
 	}
-	tick, end := progress(len(guests)*l.Rounds, "calling", t.err)
+	tick, end := t.Progress(len(guests)*l.Rounds, "calling")
 	defer end()
 	var rows []series
 	for _, guest := range guests {
@@ -85,12 +88,18 @@ type series struct {
 	Guest    string         `json:"guest"`
 	Does     string         `json:"does"`
 	Kinds    map[string]int `json:"kinds"`    // of the answers, those of kindOf
-	Answered spread         `json:"answered"` // after the call was sent
-	Over     spread         `json:"over"`     // beyond the deadline; negative: before it
+	Answered timings.Spread `json:"answered"` // after the call was sent
+	Over     timings.Spread `json:"over"`     // beyond the deadline; negative: before it
 	Memory   memory         `json:"memory"`
-	Next     spread         `json:"next"` // the well-behaved calls
+	Next     timings.Spread `json:"next"` // the well-behaved calls
 	Said     string         `json:"said"` // what the first hostile call was told
 	Broke    []string       `json:"broke"`
+}
+
+// memory is what the calls took of the server.
+type memory struct {
+	served.Memory
+	Bound uint64 `json:"bound_bytes"` // what it may rise by
 }
 
 // try calls one guest on a server of its own. The error is what kept it from
@@ -100,27 +109,27 @@ func (l *limitsCmd) try(ctx context.Context, g *globals, guest guest, modules ma
 	if guest.start {
 		settings += fmt.Sprintf("[upload]\nstart_timeout = %q\n", l.Deadline)
 	}
-	server, stop, err := startPrismrt(ctx, g.Server, settings)
+	server, stop, err := served.Prismrt(ctx, g.Server, settings)
 	if err != nil {
 		return series{}, err
 	}
 	r := &trial{
-		limitsCmd: l, guest: guest, server: server, module: modules[guest.name], answered: newTimings(), next: newTimings(),
+		limitsCmd: l, guest: guest, server: server, module: modules[guest.name], answered: timings.New(), next: timings.New(),
 		row: series{Guest: guest.name, Does: guest.does, Kinds: map[string]int{}, Broke: []string{}},
 	}
 	if err := r.prepare(ctx, modules); err != nil {
 		return series{}, errors.Join(err, stop())
 	}
-	w := watchMemory(server.pid)
+	w := server.WatchMemory()
 	goOn := true
 	for round := 0; round < l.Rounds && goOn; round++ {
 		goOn = r.round(ctx)
 		tick()
 	}
-	r.row.Memory = w.end()
+	r.row.Memory.Memory = w.End()
 	r.judge()
 	if !goOn {
-		server.kill() // it may be unable to stop, which is no news
+		server.Kill() // it may be unable to stop, which is no news
 	}
 	if err := stop(); err != nil {
 		r.row.broke("%v", err)
@@ -131,7 +140,7 @@ func (l *limitsCmd) try(ctx context.Context, g *globals, guest guest, modules ma
 // judge fills in what follows from the calls.
 func (r *trial) judge() {
 	row := &r.row
-	row.Answered, row.Over, row.Next = r.answered.spread(), r.answered.over(r.Deadline), r.next.spread()
+	row.Answered, row.Over, row.Next = r.answered.Spread(), r.answered.Over(r.Deadline), r.next.Spread()
 	row.Memory.Bound = r.bound()
 	for _, kind := range byCount(row.Kinds) {
 		if !r.guest.mayEnd(kind) {

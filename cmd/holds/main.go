@@ -13,13 +13,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/signal"
-	goruntime "runtime"
 	"syscall"
 
 	"github.com/alecthomas/kong"
+
+	"github.com/marketprism/prismrt/cmd/internal/terminal"
 )
 
 // crowd is how many hostile guests run at once.
@@ -48,18 +48,15 @@ type globals struct {
 // misuse is an error of the person at the keyboard.
 type misuse struct{ error }
 
-// terminal is where a command writes.
-type terminal struct{ out, err io.Writer }
-
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
-	code := run(ctx, &terminal{os.Stdout, os.Stderr}, os.Args[1:])
+	code := run(ctx, &terminal.IO{Out: os.Stdout, Err: os.Stderr}, os.Args[1:])
 	stop()
 	os.Exit(code)
 }
 
 // run parses the arguments, runs the command they name, and returns the exit code.
-func run(ctx context.Context, t *terminal, args []string) int {
+func run(ctx context.Context, t *terminal.IO, args []string) int {
 	var c commandLine
 	helped := false
 	parser, err := kong.New(&c,
@@ -67,7 +64,7 @@ func run(ctx context.Context, t *terminal, args []string) int {
 		kong.Description("holds measures what no guest may break: deadlines, memory, and the answers others wait for. "+
 			"It starts servers of its own on free loopback ports and leaves nothing behind."),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
-		kong.Writers(t.out, t.err),
+		kong.Writers(t.Out, t.Err),
 		kong.Exit(func(int) { helped = true }), // --help is all that exits, once it is printed
 		kong.BindTo(ctx, (*context.Context)(nil)),
 		kong.Bind(t, &c.globals),
@@ -80,7 +77,7 @@ func run(ctx context.Context, t *terminal, args []string) int {
 	case helped:
 		return 0
 	case err != nil:
-		_, _ = fmt.Fprintf(t.err, "holds: %v\nrun \"holds --help\" to see how it is used\n", err)
+		_, _ = fmt.Fprintf(t.Err, "holds: %v\nrun \"holds --help\" to see how it is used\n", err)
 		return 2
 	}
 	err = command.Run()
@@ -90,19 +87,9 @@ func run(ctx context.Context, t *terminal, args []string) int {
 	if err == nil {
 		return 0
 	}
-	_, _ = fmt.Fprintln(t.err, "holds:", err)
+	_, _ = fmt.Fprintln(t.Err, "holds:", err)
 	if _, ok := errors.AsType[misuse](err); ok {
 		return 2
 	}
 	return 1
-}
-
-// morePs gives Go as many Ps as "prismrt serve" gives it, and returns how many
-// guests run at once there.
-func morePs() (slots int) {
-	slots = goruntime.GOMAXPROCS(0)
-	if os.Getenv("GOMAXPROCS") == "" {
-		goruntime.GOMAXPROCS(2 * slots)
-	}
-	return slots
 }

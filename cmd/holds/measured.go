@@ -6,6 +6,9 @@ import (
 
 	"github.com/dustin/go-humanize"
 	"github.com/jedib0t/go-pretty/v6/table"
+
+	"github.com/marketprism/prismrt/cmd/internal/terminal"
+	"github.com/marketprism/prismrt/cmd/internal/timings"
 )
 
 // measured is a row of freeze and gc: how long something took, again and again.
@@ -13,7 +16,7 @@ type measured struct {
 	Of       string `json:"of"`
 	Spinning int    `json:"spinning"` // guests
 	Wanted   int    `json:"wanted"`
-	spread
+	timings.Spread
 
 	// GaveUpMS is how long the last one, which is not in the spread, had taken
 	// when it was given up. Zero: none was.
@@ -38,7 +41,7 @@ func (m measured) note() (note string) {
 		note = fmt.Sprintf("%s of %s when the time was over", humanize.Comma(m.Count), humanize.Comma(int64(m.Wanted)))
 	}
 	if m.GaveUpMS > 0 {
-		note += fmt.Sprintf("; one more was given up after %s ms", ms(m.GaveUpMS))
+		note += fmt.Sprintf("; one more was given up after %s ms", terminal.MS(m.GaveUpMS))
 	}
 	if m.Failure != "" {
 		note = m.Failure
@@ -47,18 +50,18 @@ func (m measured) note() (note string) {
 }
 
 // reportMeasured prints the rows under a title.
-func reportMeasured(t *terminal, g *globals, title string, rows []measured) error {
+func reportMeasured(t *terminal.IO, g *globals, title string, rows []measured) error {
 	if g.JSON {
-		return t.json(rows)
+		return t.JSON(rows)
 	}
 	var lines []table.Row
 	for _, m := range rows {
 		row := table.Row{m.Of, m.Spinning, "-", "-", "-", m.note()}
 		if m.Count > 0 {
-			row = table.Row{m.Of, m.Spinning, ms(m.P50MS), ms(m.P99MS), ms(m.MaxMS), m.note()}
+			row = table.Row{m.Of, m.Spinning, terminal.MS(m.P50MS), terminal.MS(m.P99MS), terminal.MS(m.MaxMS), m.note()}
 		}
 		lines = append(lines, row)
 	}
-	_, err := fmt.Fprintf(t.out, "%s\n\n", title)
-	return errors.Join(err, t.table(table.Row{"on", "spinning", "p50", "p99", "max", ""}, lines, 2))
+	_, err := fmt.Fprintf(t.Out, "%s\n\n", title)
+	return errors.Join(err, t.Table(table.Row{"on", "spinning", "p50", "p99", "max", ""}, lines, 2))
 }

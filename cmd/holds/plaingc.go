@@ -9,6 +9,9 @@ import (
 	"os/exec"
 	"strconv"
 	"time"
+
+	"github.com/marketprism/prismrt/cmd/internal/served"
+	"github.com/marketprism/prismrt/cmd/internal/terminal"
 )
 
 // onPlain has a process of its own do the same on plain wazero, since guests
@@ -51,24 +54,24 @@ func (c *gcCmd) onPlain(ctx context.Context, g *globals) ([]measured, error) {
 type plainGCCmd struct{ gcCmd }
 
 // Run makes the series on plain wazero.
-func (c *plainGCCmd) Run(ctx context.Context, t *terminal, g *globals) error {
-	morePs()
+func (c *plainGCCmd) Run(ctx context.Context, t *terminal.IO, g *globals) error {
+	served.MorePs()
 	p, err := newPlain(ctx, g, "loop")
 	if err != nil {
 		return err
 	}
 	turns, err := c.calibrate(func(input []byte) error {
-		_, err := p.call(ctx, "loop", input)
+		_, err := p.Call(ctx, "loop", input)
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	steps := json.NewEncoder(t.out)
+	steps := json.NewEncoder(t.Out)
 	// Nobody is left to be told that the other end of the pipe is gone.
 	tell := func(step collection) { _ = steps.Encode(step) }
 	return c.both(ctx, tell, func(ctx context.Context) error {
-		_, err := p.call(ctx, "loop", turns)
+		_, err := p.Call(ctx, "loop", turns)
 		return err
 	})
 }

@@ -10,6 +10,9 @@ import (
 	"os"
 	"strconv"
 	"time"
+
+	"github.com/marketprism/prismrt/cmd/internal/served"
+	"github.com/marketprism/prismrt/cmd/internal/terminal"
 )
 
 // plainServeCmd is what freeze starts: the calls of prismrt's HTTP interface that
@@ -18,8 +21,8 @@ import (
 type plainServeCmd struct{}
 
 // Run serves.
-func (*plainServeCmd) Run(ctx context.Context, t *terminal, g *globals) error {
-	morePs()
+func (*plainServeCmd) Run(ctx context.Context, t *terminal.IO, g *globals) error {
+	served.MorePs()
 	p, err := newPlain(ctx, g, "loop", "echo")
 	if err != nil {
 		return err
@@ -32,7 +35,7 @@ func (*plainServeCmd) Run(ctx context.Context, t *terminal, g *globals) error {
 			http.Error(w, err.Error(), http.StatusBadRequest)
 			return
 		}
-		output, err := p.call(r.Context(), r.PathValue("name"), input)
+		output, err := p.Call(r.Context(), r.PathValue("name"), input)
 		if err != nil {
 			http.Error(w, err.Error(), http.StatusInternalServerError)
 			return
@@ -45,7 +48,7 @@ func (*plainServeCmd) Run(ctx context.Context, t *terminal, g *globals) error {
 	if err != nil {
 		return err
 	}
-	if _, err := fmt.Fprintf(t.err, "listening on http://%s\n", listener.Addr()); err != nil {
+	if _, err := fmt.Fprintf(t.Err, "listening on http://%s\n", listener.Addr()); err != nil {
 		return err
 	}
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}

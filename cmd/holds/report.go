@@ -2,76 +2,23 @@ package main
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
-	"io"
 	"maps"
-	"os"
 	"slices"
 	"strings"
-	"sync"
-	"time"
 
 	"github.com/dustin/go-humanize"
 	"github.com/jedib0t/go-pretty/v6/table"
-	"github.com/jedib0t/go-pretty/v6/text"
-	"github.com/mattn/go-isatty"
-	"github.com/schollz/progressbar/v3"
+
+	"github.com/marketprism/prismrt/cmd/internal/terminal"
 )
 
-// progress returns what to call for every step, and at the end: on a terminal it
-// moves a bar.
-func progress(total int, what string, w io.Writer) (tick, end func()) {
-	f, ok := w.(*os.File)
-	if !ok || !isatty.IsTerminal(f.Fd()) {
-		return func() {}, func() {}
-	}
-	bar := progressbar.NewOptions(total,
-		progressbar.OptionSetWriter(f),
-		progressbar.OptionSetDescription(what),
-		progressbar.OptionShowCount(),
-		progressbar.OptionSetWidth(30),
-		progressbar.OptionThrottle(50*time.Millisecond),
-		progressbar.OptionClearOnFinish(),
-	)
-	// A terminal that cannot be written to is no reason to end a measurement.
-	return func() { _ = bar.Add(1) }, sync.OnceFunc(func() { _, _ = bar.Exit(), bar.Clear() })
-}
-
-// json writes a value to standard output.
-func (t *terminal) json(value any) error {
-	enc := json.NewEncoder(t.out)
-	enc.SetIndent("", "  ")
-	enc.SetEscapeHTML(false)
-	return enc.Encode(value)
-}
-
-// table writes rows under a header. From column right on they hold numbers, but
-// for the last.
-func (t *terminal) table(header table.Row, rows []table.Row, right int) error {
-	w := table.NewWriter()
-	w.SetStyle(table.StyleLight)
-	w.Style().Options.DrawBorder = false
-	w.Style().Options.SeparateColumns = false
-	w.Style().Format.Header = text.FormatDefault
-	var columns []table.ColumnConfig
-	for number := right; number < len(header); number++ {
-		columns = append(columns, table.ColumnConfig{Number: number, Align: text.AlignRight, AlignHeader: text.AlignRight})
-	}
-	w.SetColumnConfigs(columns)
-	w.SuppressTrailingSpaces()
-	w.AppendHeader(header)
-	w.AppendRows(rows)
-	_, err := fmt.Fprintln(t.out, w.Render())
-	return err
-}
-
 // report prints the series as a table, and below it what callers were told.
-func (l *limitsCmd) report(t *terminal, g *globals, rows []series) error {
+func (l *limitsCmd) report(t *terminal.IO, g *globals, rows []series) error {
 	if g.JSON {
-		return t.json(map[string]any{"deadline_ms": float64(l.Deadline.Microseconds()) / 1000, "at_once": crowd, "guests": rows})
+		return t.JSON(map[string]any{"deadline_ms": float64(l.Deadline.Microseconds()) / 1000, "at_once": crowd, "guests": rows})
 	}
-	if _, err := fmt.Fprintf(t.out, "a deadline of %v, %d calls at once, limits.memory %v\n"+
+	if _, err := fmt.Fprintf(t.Out, "a deadline of %v, %d calls at once, limits.memory %v\n"+
 		"p50, p99, max: when calls were answered, from the deadline on, in ms\n\n", l.Deadline, crowd, l.Memory); err != nil {
 		return err
 	}
@@ -84,7 +31,7 @@ func (l *limitsCmd) report(t *terminal, g *globals, rows []series) error {
 		}
 		lines = append(lines, table.Row{
 			r.Guest, r.Does, kinds(r.Kinds), signed(r.Over.P50MS), signed(r.Over.P99MS), signed(r.Over.MaxMS),
-			r.Memory.String(), ms(r.Next.P50MS), ms(r.Next.MaxMS), holds,
+			r.Memory.String(), terminal.MS(r.Next.P50MS), terminal.MS(r.Next.MaxMS), holds,
 		})
 		fmt.Fprintf(&told, "  %-10s %s\n", r.Guest, firstLine(r.Said))
 		for _, b := range r.Broke {
@@ -92,21 +39,13 @@ func (l *limitsCmd) report(t *terminal, g *globals, rows []series) error {
 		}
 	}
 	header := table.Row{"guest", "what it does", "answers", "p50", "p99", "max", "memory rose", "next p50", "next max", "holds"}
-	if err := t.table(header, lines, 4); err != nil {
+	if err := t.Table(header, lines, 4); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(t.out, "\nmemory may rise by %s; next: the well-behaved call after each round, in ms\n"+
+	_, err := fmt.Fprintf(t.Out, "\nmemory may rise by %s; next: the well-behaved call after each round, in ms\n"+
 		"start: uploads, compiling included, with the deadline as upload.start_timeout\n\nwhat the first hostile call was told\n%s",
 		humanize.IBytes(l.bound()), told.String())
 	return err
-}
-
-// String says how far it rose.
-func (m memory) String() string {
-	if !m.known() {
-		return "unknown"
-	}
-	return humanize.IBytes(m.Rise)
 }
 
 // kinds lists how many answers there were of which kind.
@@ -125,23 +64,12 @@ func byCount(counts map[string]int) []string {
 	})
 }
 
-// ms shows milliseconds to three digits or so.
-func ms(v float64) string {
-	switch {
-	case v >= 100 || v <= -100:
-		return humanize.CommafWithDigits(float64(int64(v)), 0)
-	case v >= 10 || v <= -10:
-		return fmt.Sprintf("%.1f", v)
-	}
-	return fmt.Sprintf("%.2f", v)
-}
-
 // signed is ms with its sign.
 func signed(v float64) string {
 	if v < 0 {
-		return ms(v)
+		return terminal.MS(v)
 	}
-	return "+" + ms(v)
+	return "+" + terminal.MS(v)
 }
 
 func firstLine(s string) string {

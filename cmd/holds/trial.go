@@ -7,6 +7,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/marketprism/prismrt/cmd/internal/served"
+	"github.com/marketprism/prismrt/cmd/internal/timings"
 	"github.com/marketprism/prismrt/sdk/client"
 )
 
@@ -35,11 +37,11 @@ func kindOf(err error) string {
 type trial struct {
 	*limitsCmd
 	guest  guest
-	server *process
+	server *served.Process
 	module []byte
 	good   string // the plugin of the well-behaved calls
 
-	answered, next *timings
+	answered, next *timings.Histogram
 
 	mu  sync.Mutex // guards the row during a round
 	row series
@@ -97,13 +99,13 @@ func (r *trial) round(ctx context.Context) (goOn bool) {
 	}
 	sent := time.Now()
 	err := r.call(ctx)
-	r.next.add(time.Since(sent))
+	r.next.Add(time.Since(sent))
 	if err != nil && ctx.Err() == nil {
 		r.row.broke("the next call failed: %v", err)
 		goOn = false
 	}
-	if r.server.ended() {
-		r.row.broke("the server ended: %v%s", r.server.exit, r.server.output.tail())
+	if r.server.Ended() {
+		r.row.broke("the server ended: %v%s", r.server.Exit(), r.server.Tail())
 		goOn = false
 	}
 	return goOn
@@ -124,7 +126,7 @@ func (r *trial) attack(ctx context.Context, n int) bool {
 	if ctx.Err() != nil {
 		return false
 	}
-	r.answered.add(took)
+	r.answered.Add(took)
 	kind := kindOf(err)
 	r.mu.Lock()
 	defer r.mu.Unlock()

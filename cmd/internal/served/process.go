@@ -1,7 +1,9 @@
-package main
+// Package served starts servers in processes of their own, for commands that measure
+// them: it waits until they are ready, tells what they take of memory and processor
+// time, and ends them.
+package served
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -9,9 +11,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
-	"strings"
-	"sync"
 	"syscall"
 	"time"
 
@@ -23,13 +22,14 @@ const (
 	stopTime  = 30 * time.Second // for it to end after SIGTERM
 	tailLines = 20               // of a server's log, shown when it fails
 
-	connections = 4 * crowd // that are kept for the next call
+	connections = 64 // of the client that are kept for the next call
 )
 
-// process is a server that was started: prismrt, or the plain one of this program.
-type process struct {
+// Process is a server that was started, and a client of it.
+type Process struct {
 	*client.Client
-	pid int
+	Address string // http://host:port
+	PID     int
 
 	cmd    *exec.Cmd
 	http   *http.Client
@@ -38,26 +38,28 @@ type process struct {
 	exit   error         // how; read it after done
 }
 
-// startPrismrt starts a server of its own, with its data in a new folder. The
+// Prismrt starts a prismrt with its data in a new folder, which stop removes. The
 // settings are a runtime.toml.
-func startPrismrt(ctx context.Context, binary, settings string) (p *process, stop func() error, err error) {
-	dir, err := os.MkdirTemp("", "prismrt-holds-")
+func Prismrt(ctx context.Context, binary, settings string) (p *Process, stop func() error, err error) {
+	dir, err := os.MkdirTemp("", "prismrt-served-")
 	if err != nil {
 		return nil, nil, err
 	}
 	file := filepath.Join(dir, "runtime.toml")
 	if err = os.WriteFile(file, []byte(settings), 0o600); err == nil {
-		p, err = startProcess(ctx, binary, "serve", "--config", file, "--listen", "127.0.0.1:0", "--data", filepath.Join(dir, "data"))
+		p, err = Start(ctx, binary, "serve", "--config", file, "--listen", "127.0.0.1:0", "--data", filepath.Join(dir, "data"))
 	}
 	if err != nil {
 		return nil, nil, errors.Join(fmt.Errorf("start prismrt; has it been built? %w", err), os.RemoveAll(dir))
 	}
-	return p, func() error { return errors.Join(p.stop(), os.RemoveAll(dir)) }, nil
+	return p, func() error { return errors.Join(p.Stop(), os.RemoveAll(dir)) }, nil
 }
 
-// startProcess starts a server and waits until it is ready.
-func startProcess(ctx context.Context, argv ...string) (*process, error) {
-	p := &process{done: make(chan struct{}), http: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: connections}}}
+// Start starts a server and waits until it is ready: until it has written "listening
+// on" and its address to standard error, and answers /readyz. Its standard input
+// ends with this process, so that it need not outlive it.
+func Start(ctx context.Context, argv ...string) (*Process, error) {
+	p := &Process{done: make(chan struct{}), http: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: connections}}}
 	p.output.address = make(chan string, 1)
 	// ctx ends the wait and not the server, which is told to stop and not killed.
 	p.cmd = exec.CommandContext(context.WithoutCancel(ctx), argv[0], argv[1:]...)
@@ -69,7 +71,7 @@ func startProcess(ctx context.Context, argv ...string) (*process, error) {
 	if err := p.cmd.Start(); err != nil {
 		return nil, err
 	}
-	p.pid = p.cmd.Process.Pid
+	p.PID = p.cmd.Process.Pid
 	go func() {
 		p.exit = p.cmd.Wait()
 		close(p.done)
@@ -77,16 +79,16 @@ func startProcess(ctx context.Context, argv ...string) (*process, error) {
 	ctx, cancel := context.WithTimeout(ctx, startTime)
 	defer cancel()
 	if err := p.ready(ctx); err != nil {
-		p.kill()
+		p.Kill()
 		return nil, fmt.Errorf("%w%s", err, p.output.tail())
 	}
 	return p, nil
 }
 
-func (p *process) ready(ctx context.Context) (err error) {
+func (p *Process) ready(ctx context.Context) (err error) {
 	select {
-	case address := <-p.output.address:
-		if p.Client, err = client.New(address, client.Options{HTTPClient: p.http}); err != nil {
+	case p.Address = <-p.output.address:
+		if p.Client, err = client.New(p.Address, client.Options{HTTPClient: p.http}); err != nil {
 			return err
 		}
 	case <-p.done:
@@ -108,8 +110,8 @@ func (p *process) ready(ctx context.Context) (err error) {
 	}
 }
 
-// ended reports whether the process is gone.
-func (p *process) ended() bool {
+// Ended reports whether the process is gone.
+func (p *Process) Ended() bool {
 	select {
 	case <-p.done:
 		return true
@@ -118,17 +120,28 @@ func (p *process) ended() bool {
 	}
 }
 
-// kill ends the process the hard way. One that has ended is left alone.
-func (p *process) kill() {
+// Exit returns how the process ended, nil also while it has not.
+func (p *Process) Exit() error {
+	if p.Ended() {
+		return p.exit
+	}
+	return nil
+}
+
+// Tail returns the last lines of the log, each on a line of its own and indented.
+func (p *Process) Tail() string { return p.output.tail() }
+
+// Kill ends the process the hard way. One that has ended is left alone.
+func (p *Process) Kill() {
 	_ = p.cmd.Process.Kill()
 	<-p.done
 }
 
-// stop asks the process to end, waits for it, and kills it when that takes too
+// Stop asks the process to end, waits for it, and kills it when that takes too
 // long. It returns an error unless it ended in good order. What was killed
 // before is gone, and no error.
-func (p *process) stop() error {
-	if p.ended() {
+func (p *Process) Stop() error {
+	if p.Ended() {
 		return nil
 	}
 	// A server waits for those that were opened and not used: net/http, "Server.Shutdown".
@@ -139,55 +152,11 @@ func (p *process) stop() error {
 	select {
 	case <-p.done:
 	case <-time.After(stopTime):
-		p.kill()
+		p.Kill()
 		return fmt.Errorf("the server did not end within %v and was killed%s", stopTime, p.output.tail())
 	}
 	if p.exit != nil {
 		return fmt.Errorf("the server ended badly: %w%s", p.exit, p.output.tail())
 	}
 	return nil
-}
-
-// output takes in what a server writes to standard error: it finds the address
-// and keeps the last lines.
-type output struct {
-	address chan string // receives the address once; holds one
-
-	mu      sync.Mutex
-	partial []byte // of a line without its end
-	lines   []string
-	found   bool
-}
-
-var listening = regexp.MustCompile(`listening on (http://[^\s"]+)`)
-
-func (o *output) Write(b []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.partial = append(o.partial, b...)
-	for {
-		line, rest, whole := bytes.Cut(o.partial, []byte("\n"))
-		if !whole {
-			return len(b), nil
-		}
-		o.partial = rest
-		if o.lines = append(o.lines, string(line)); len(o.lines) > tailLines {
-			o.lines = o.lines[1:]
-		}
-		if match := listening.FindSubmatch(line); match != nil && !o.found {
-			o.found = true
-			o.address <- string(match[1])
-		}
-	}
-}
-
-// tail returns the last lines, each on a line of its own and indented.
-func (o *output) tail() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	var b strings.Builder
-	for _, line := range o.lines {
-		b.WriteString("\n  " + line)
-	}
-	return b.String()
 }

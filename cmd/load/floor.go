@@ -1,0 +1,95 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"strconv"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+	"github.com/go-chi/chi/v5/middleware"
+
+	"github.com/marketprism/prismrt/cmd/internal/served"
+	"github.com/marketprism/prismrt/cmd/internal/terminal"
+)
+
+// comparedCmd is what throughput starts beside prismrt: an HTTP server with prismrt's
+// router, settings and number of Ps that does nothing but read the body and answer.
+// It ends with its standard input, hence with who started it.
+type comparedCmd struct {
+	How string `arg:"" enum:"floor,fresh,pool" help:"floor: Go answers. fresh: plain wazero, an instance a call. pool: plain wazero, instances that are called again as they are."`
+}
+
+// answering is the work of a compared server.
+type answering func(ctx context.Context, input []byte) ([]byte, error)
+
+// Run serves.
+func (c *comparedCmd) Run(ctx context.Context, t *terminal.IO, g *globals) error {
+	slots := served.MorePs()
+	answer := floor
+	if c.How != "floor" {
+		var err error
+		if answer, err = onPlain(ctx, g, c.How == "fresh", 4*slots); err != nil {
+			return err
+		}
+	}
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	if _, err := fmt.Fprintf(t.Err, "listening on http://%s\n", listener.Addr()); err != nil {
+		return err
+	}
+	// The timeouts are the defaults of runtime.toml.
+	server := &http.Server{Handler: router(answer), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute}
+	go func() {
+		_, _ = io.Copy(io.Discard, os.Stdin)
+		_ = server.Close()
+	}()
+	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
+// floor answers in capitals: the least that the guest could cost.
+func floor(_ context.Context, input []byte) ([]byte, error) {
+	for i, c := range input {
+		if 'a' <= c && c <= 'z' {
+			input[i] = c - 'a' + 'A'
+		}
+	}
+	return input, nil
+}
+
+// router answers where prismrt does.
+func router(answer answering) http.Handler {
+	r := chi.NewRouter()
+	r.Use(middleware.GetHead)
+	r.Get("/readyz", func(http.ResponseWriter, *http.Request) {})
+	r.Post("/v1/plugins/{name}/invoke", func(w http.ResponseWriter, r *http.Request) {
+		if r.ContentLength < 0 || r.ContentLength > 1<<20 {
+			http.Error(w, "the body's length must be known and at most 1 MiB", http.StatusRequestEntityTooLarge)
+			return
+		}
+		input := make([]byte, r.ContentLength)
+		if _, err := io.ReadFull(r.Body, input); err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		output, err := answer(r.Context(), input)
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+			return
+		}
+		w.Header().Set("Content-Type", "application/octet-stream")
+		w.Header().Set("Content-Length", strconv.Itoa(len(output)))
+		w.Write(output)
+	})
+	return r
+}

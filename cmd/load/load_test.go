@@ -1,0 +1,114 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/marketprism/prismrt/cmd/internal/terminal"
+)
+
+// The test binary stands for load where that starts itself.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == "compared" {
+		main()
+	}
+	os.Exit(m.Run())
+}
+
+// built builds a server and the guests, and returns the flags that name them.
+func built(t *testing.T) []string {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("it starts servers and takes its time")
+	}
+	clang := os.Getenv("CLANG")
+	if clang == "" {
+		clang = "clang"
+	}
+	if _, err := exec.LookPath(clang); err != nil {
+		t.Skipf("the guests are written in C and there is no %s; sdk/c/tools.sh says what to install", clang)
+	}
+	dir := t.TempDir()
+	server := filepath.Join(dir, "prismrt")
+	for _, argv := range [][]string{
+		{"make", "-C", "guests", "OUT=" + dir},
+		{"go", "build", "-o", server, "../prismrt"},
+	} {
+		if out, err := exec.CommandContext(t.Context(), argv[0], argv[1:]...).CombinedOutput(); err != nil {
+			t.Fatalf("%q: %v\n%s", argv, err, out)
+		}
+	}
+	return []string{"--server", server, "--guests", dir}
+}
+
+func TestEveryCommandMeasures(t *testing.T) {
+	flags := built(t)
+	load := func(t *testing.T, args ...string) (table string, rows map[string]any) {
+		t.Helper()
+		var out, log bytes.Buffer
+		if code := run(t.Context(), &terminal.IO{Out: &out, Err: &log}, append(args, flags...)); code != 0 {
+			t.Fatalf("exit code %d: %s%s", code, out.String(), log.String())
+		}
+		if !strings.HasPrefix(out.String(), "{") {
+			return out.String(), nil
+		}
+		if err := json.Unmarshal(out.Bytes(), &rows); err != nil {
+			t.Fatalf("%v: %s", err, out.String())
+		}
+		return "", rows
+	}
+	t.Run("throughput", func(t *testing.T) {
+		table, _ := load(t, "throughput", "--rounds", "2", "--seconds", "0.1", "--connections", "2,4")
+		for _, of := range []string{"floor", "prismrt", "fresh", "pool"} {
+			for _, connections := range []int{2, 4} {
+				if row := fmt.Sprintf("\n %-7s %6d  ", of, connections); !strings.Contains(table, row) {
+					t.Errorf("there is no row %q:\n%s", row, table)
+				}
+			}
+		}
+	})
+	short := []string{"--seconds", "0.2", "--warm", "100ms", "--work", "1ms", "--deadline", "5s", "--outstanding", "50"}
+	t.Run("fairness", func(t *testing.T) {
+		_, rows := load(t, append([]string{"fairness", "--json", "--times", "2"}, short...)...)
+		phases, _ := rows["phases"].([]any)
+		if len(phases) != 3 {
+			t.Fatalf("%d phases, want 3: %v", len(phases), rows)
+		}
+		for _, p := range phases {
+			if share, _ := p.(map[string]any)["b_share"].(float64); share <= 0 || share > 1 {
+				t.Errorf("the share of B is %v: %v", share, p)
+			}
+		}
+	})
+	t.Run("overload", func(t *testing.T) {
+		table, _ := load(t, append([]string{"overload", "--times", "0.5,3"}, short...)...)
+		for _, row := range []string{"\n 0.5x ", "\n 3x "} {
+			if !strings.Contains(table, row) {
+				t.Errorf("there is no row %q:\n%s", row, table)
+			}
+		}
+	})
+}
+
+func TestMisuseIsRefused(t *testing.T) {
+	for want, args := range map[string][]string{
+		"unknown flag":                      {"throughput", "--round", "1"},
+		"--rounds and --seconds must be":    {"throughput", "--rounds", "0"},
+		"--connections must be over 0":      {"throughput", "--connections", "0"},
+		"--times and --backlog must be":     {"fairness", "--times", "0"},
+		"--work must be at least 100us":     {"fairness", "--work", "1us"},
+		"--times must be over 0":            {"overload", "--times", "1,0"},
+		"--seconds and --outstanding must ": {"overload", "--outstanding", "0"},
+	} {
+		var out, log bytes.Buffer
+		if code := run(t.Context(), &terminal.IO{Out: &out, Err: &log}, args); code != 2 || !strings.Contains(log.String(), want) {
+			t.Errorf("%q: exit code %d, %s; want 2 and %q", args, code, log.String(), want)
+		}
+	}
+}

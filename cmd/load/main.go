@@ -1,0 +1,104 @@
+// Command load measures the HTTP path of a real server, on the machine it runs on:
+// how many calls it answers beside servers that do less (throughput), whether one
+// plugin's flood keeps the cores from another (fairness), and what becomes of calls
+// when there are too many (overload).
+//
+// The machine is shared with the generator of the load, which therefore is one of its
+// own: see connection. What it takes is shown beside what the servers take.
+//
+// Exit codes: 0 when everything was measured, whatever came out; 1 when something did
+// not work, such as a wrong answer; 2 when the command was misused.
+//
+//	make load
+//	go run ./cmd/load throughput --rounds 3
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/marketprism/prismrt/cmd/internal/terminal"
+)
+
+// commandLine is the grammar: a field a command, each in the file of its name.
+type commandLine struct {
+	globals
+
+	Throughput throughputCmd `cmd:"" help:"Make as many short calls as there are answers: how many, at what cost, beside servers that do less?"`
+	Fairness   fairnessCmd   `cmd:"" help:"Flood one plugin: what does another get of the cores, and how soon does it answer?"`
+	Overload   overloadCmd   `cmd:"" help:"Make more calls than can be answered: how many still are, and how soon are the others refused?"`
+
+	// What throughput starts in processes of their own.
+	Compared comparedCmd `cmd:"" hidden:"" help:"Serve what prismrt is compared with."`
+}
+
+// globals are the flags of every command.
+type globals struct {
+	Server string `default:"bin/prismrt" help:"The prismrt binary to start; \"make build\" makes it."`
+	Guests string `default:"cmd/load/guests" help:"The folder of the guests; \"make -C cmd/load/guests\" makes them."`
+	JSON   bool   `name:"json" help:"Print JSON instead of a table."`
+}
+
+// module reads a guest that was built.
+func (g *globals) module(name string) ([]byte, error) {
+	b, err := os.ReadFile(filepath.Join(g.Guests, name+".wasm"))
+	if err != nil {
+		return nil, fmt.Errorf("read a guest; \"make -C cmd/load/guests\" builds them: %w", err)
+	}
+	return b, nil
+}
+
+// misuse is an error of the person at the keyboard.
+type misuse struct{ error }
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	code := run(ctx, &terminal.IO{Out: os.Stdout, Err: os.Stderr}, os.Args[1:])
+	stop()
+	os.Exit(code)
+}
+
+// run parses the arguments, runs the command they name, and returns the exit code.
+func run(ctx context.Context, t *terminal.IO, args []string) int {
+	var c commandLine
+	helped := false
+	parser, err := kong.New(&c,
+		kong.Name("load"),
+		kong.Description("load measures the HTTP path of prismrt. It starts servers of its own on free loopback ports and leaves nothing behind."),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+		kong.Writers(t.Out, t.Err),
+		kong.Exit(func(int) { helped = true }), // --help is all that exits, once it is printed
+		kong.BindTo(ctx, (*context.Context)(nil)),
+		kong.Bind(t, &c.globals),
+	)
+	if err != nil {
+		panic(err) // the grammar above is wrong, whatever the arguments
+	}
+	command, err := parser.Parse(args)
+	switch {
+	case helped:
+		return 0
+	case err != nil:
+		_, _ = fmt.Fprintf(t.Err, "load: %v\nrun \"load --help\" to see how it is used\n", err)
+		return 2
+	}
+	err = command.Run()
+	if ctx.Err() != nil {
+		err = errors.New("interrupted")
+	}
+	if err == nil {
+		return 0
+	}
+	_, _ = fmt.Fprintln(t.Err, "load:", err)
+	if _, ok := errors.AsType[misuse](err); ok {
+		return 2
+	}
+	return 1
+}
