@@ -5,6 +5,7 @@ import (
 	"errors"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -77,6 +78,24 @@ func TestAFailedBuildTellsOneAndTheOthersGetATry(t *testing.T) {
 	})
 }
 
+func TestBuildsThatFailBesideEachOtherTellOneEach(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &factory{takes: time.Second}
+		f.fail.Store(true)
+		p := f.pool(pool.Options[int]{Max: 3, Waiting: 10})
+		defer closePool(t, p)
+		inLine(t, p, 3, func(_ int, _ pool.Loan[int], err error) {
+			if err != errBroken {
+				t.Errorf("one got %v", err)
+			}
+		}).Wait()
+		synctest.Wait()
+		if n := f.tries(); n != 3 {
+			t.Errorf("%d builds for three in line", n)
+		}
+	})
+}
+
 // That one more cannot be built says nothing to who can be served by those there are.
 func TestAFailedBuildTellsNobodyWhileAnInstanceIsLent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -112,18 +131,18 @@ func TestWhoWaitsGetsATryWhenTheLastLentIsDiscarded(t *testing.T) {
 		defer closePool(t, p)
 		loan := acquire(t, p)
 		f.fail.Store(true)
-		var told int
+		var told atomic.Int64
 		wait := inLine(t, p, 3, func(_ int, loan pool.Loan[int], err error) {
 			if err != errBroken {
 				t.Errorf("one in line got %v", err)
 			}
-			told++
+			told.Add(1)
 		})
 		time.Sleep(10 * time.Millisecond)
 		discard(loan)
 		wait.Wait()
-		if told != 3 {
-			t.Errorf("%d were told", told)
+		if n := told.Load(); n != 3 {
+			t.Errorf("%d were told", n)
 		}
 	})
 }
@@ -144,6 +163,13 @@ func TestWhatCannotBeBuiltIsTriedMoreAndMoreSeldom(t *testing.T) {
 		time.Sleep(time.Minute)
 		if s := p.Stats(); s.Ready != 3 || s.Births.Err != nil {
 			t.Errorf("a minute after builds went well again %+v", s)
+		}
+		f.fail.Store(true)
+		before := f.tries()
+		discard(acquire(t, p))
+		time.Sleep(2 * time.Second)
+		if n := f.tries() - before; n < 2 {
+			t.Errorf("%d builds in the two seconds after the first that failed again: the pause is still the long one", n)
 		}
 	})
 }

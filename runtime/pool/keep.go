@@ -77,7 +77,7 @@ func (p *Pool[T]) stayingLocked() int {
 
 // idleLocked retires what has sat unused for too long, but for Min.
 func (p *Pool[T]) idleLocked() (gone []*item[T]) {
-	spare := len(p.items) - p.ending - p.options.Min
+	spare := p.stayingLocked() - p.options.Min
 	p.ready = slices.DeleteFunc(p.ready, func(it *item[T]) bool {
 		if len(gone) >= spare || p.now.Sub(it.Used) < it.idle {
 			return false
@@ -136,7 +136,7 @@ func (p *Pool[T]) putBackLocked(it *item[T], cause Cause) (gone bool) {
 		return false
 	default:
 		it.State = Ready
-		i := slices.IndexFunc(p.ready, func(other *item[T]) bool { return !other.Used.Before(it.Used) })
+		i := slices.IndexFunc(p.ready, func(other *item[T]) bool { return other.place > it.place })
 		if i < 0 {
 			i = len(p.ready)
 		}

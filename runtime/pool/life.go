@@ -106,6 +106,7 @@ type item[T any] struct {
 	instance T
 
 	turn    uint64        // of the loan; one of an earlier turn has ended
+	place   uint64        // in ready, which is in this order
 	faults  int           // of ours, in a row
 	idle    time.Duration // how long it may sit unused
 	old     time.Time     // when another is to take its place; zero: never
@@ -115,18 +116,30 @@ type item[T any] struct {
 	probed  time.Time
 }
 
-// Lives tells of the instances alive, the oldest first, and then of the last 32
-// that ended, the latest first.
-func (p *Pool[T]) Lives() []Life {
+// Living is an instance that is alive and what is known of it. Somebody else may be using
+// the instance; it is the zero value while it is being built.
+type Living[T any] struct {
+	Life
+	Instance T
+}
+
+// Living tells of the instances alive, the oldest first.
+func (p *Pool[T]) Living() []Living[T] {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	lives := make([]Life, 0, len(p.items)+len(p.past))
+	living := make([]Living[T], 0, len(p.items))
 	for _, it := range p.items {
-		lives = append(lives, it.Life)
+		living = append(living, Living[T]{it.Life, it.instance})
 	}
-	slices.SortFunc(lives, func(a, b Life) int { return cmp.Compare(a.ID, b.ID) })
-	for _, l := range slices.Backward(p.past) {
-		lives = append(lives, l)
-	}
-	return lives
+	slices.SortFunc(living, func(a, b Living[T]) int { return cmp.Compare(a.ID, b.ID) })
+	return living
+}
+
+// Ended tells of the last 32 instances that ended, the latest first.
+func (p *Pool[T]) Ended() []Life {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	ended := slices.Clone(p.past)
+	slices.Reverse(ended)
+	return ended
 }

@@ -139,5 +139,7 @@ func (p *Pool[T]) offerLocked(it *item[T]) {
 		return
 	}
 	it.State = Ready
+	p.places++
+	it.place = p.places
 	p.ready = append(p.ready, it)
 }

@@ -90,18 +90,16 @@ func (o Options[T]) check() error {
 	atLeast("Cores", o.Cores, 0)
 	atLeast("Waiting", o.Waiting, 0)
 	atLeast("MaxFaults", o.MaxFaults, 1)
-	positive := func(field string, d time.Duration) {
-		if d <= 0 {
-			errs = append(errs, fmt.Errorf("%s is %v and must be positive", field, d))
+	noShorter := func(field string, d, least time.Duration) {
+		if d < least {
+			errs = append(errs, fmt.Errorf("%s is %v and must be at least %v", field, d, least))
 		}
 	}
-	positive("Idle", o.Idle)
-	positive("Beat", o.Beat)
-	positive("ProbeEvery", o.ProbeEvery)
-	positive("TrimAfter", o.TrimAfter)
-	if o.Age < 0 {
-		errs = append(errs, fmt.Errorf("Age is %v and must not be negative", o.Age))
-	}
+	noShorter("Idle", o.Idle, time.Microsecond)
+	noShorter("Age", o.Age, 0)
+	noShorter("Beat", o.Beat, time.Microsecond)
+	noShorter("ProbeEvery", o.ProbeEvery, time.Microsecond)
+	noShorter("TrimAfter", o.TrimAfter, time.Microsecond)
 	return errors.Join(errs...)
 }
 

@@ -36,6 +36,7 @@ type Pool[T any] struct {
 	closed   bool
 	items    []*item[T] // all that are alive, being built and destroyed among them
 	ready    []*item[T] // those used last at the end
+	places   uint64     // counts up with each that becomes ready
 	line     line[T]
 	lent     int
 	building int
@@ -91,6 +92,11 @@ func (p *Pool[T]) Warm() {
 func (p *Pool[T]) TryAcquire() (Loan[T], bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	return p.readyLocked()
+}
+
+// readyLocked lends the ready instance that was used last.
+func (p *Pool[T]) readyLocked() (Loan[T], bool) {
 	n := len(p.ready)
 	if n == 0 {
 		return Loan[T]{}, false
@@ -113,10 +119,7 @@ func (p *Pool[T]) TryAcquire() (Loan[T], bool) {
 // to 30 s.
 func (p *Pool[T]) Acquire(ctx context.Context) (Loan[T], error) {
 	p.mu.Lock()
-	if n := len(p.ready); n > 0 {
-		it := p.ready[n-1]
-		p.ready = p.ready[:n-1]
-		loan := p.lendLocked(it)
+	if loan, ok := p.readyLocked(); ok {
 		p.mu.Unlock()
 		return loan, nil
 	}

@@ -83,6 +83,13 @@ func (f *factory) pool(o pool.Options[int]) *pool.Pool[int] { return pool.New(o,
 func (f *factory) running(t *testing.T, o pool.Options[int]) *pool.Pool[int] {
 	t.Helper()
 	p := f.pool(o)
+	f.keep(t, p)
+	return p
+}
+
+// keep looks after a pool until the test ends, and then closes it.
+func (f *factory) keep(t *testing.T, p *pool.Pool[int]) {
+	t.Helper()
 	ended := make(chan error)
 	go func() { ended <- p.Run(t.Context()) }()
 	t.Cleanup(func() {
@@ -95,7 +102,6 @@ func (f *factory) running(t *testing.T, o pool.Options[int]) *pool.Pool[int] {
 		}
 	})
 	synctest.Wait()
-	return p
 }
 
 func acquire(t *testing.T, p *pool.Pool[int]) pool.Loan[int] {
@@ -264,6 +270,22 @@ func TestADiscardedPlaceGoesToTheNextInLine(t *testing.T) {
 		})
 		discard(loan)
 		wait.Wait()
+	})
+}
+
+func TestNothingIsBuiltWhileTheLastPlaceIsBeingFreed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &factory{lasts: time.Minute}
+		p := f.pool(pool.Options[int]{Max: 1, Waiting: 10})
+		defer closePool(t, p)
+		loan := acquire(t, p)
+		begun := time.Now()
+		go discard(loan)
+		synctest.Wait()
+		release(acquire(t, p))
+		if took := time.Since(begun); took != time.Minute || f.most != 1 {
+			t.Errorf("the place was taken after %v, and %d were alive at once", took, f.most)
+		}
 	})
 }
 

@@ -10,8 +10,11 @@ const (
 	// use: some of a loan is neither computing nor waiting on the host.
 	headroom = 1.25
 
-	// remembered is the time in which what the Reports said counts for 1/e.
-	remembered = 10 * time.Second
+	// scant is how much of an instance is not worth a whole one.
+	scant = 0.1
+
+	// remembered is the time after which what the Reports said counts for 1/e.
+	remembered = 3 * time.Second
 )
 
 // sizer finds how many instances are worth having. By Little's law the cores are
@@ -58,7 +61,7 @@ func (s *sizer) target() int {
 	if s.host > 0 {
 		ratio = (s.run + s.host) / s.run // may be infinite
 	}
-	return int(max(float64(s.min), min(float64(s.max), math.Ceil(float64(s.cores)*ratio*headroom))))
+	return int(max(float64(s.min), min(float64(s.max), math.Ceil(float64(s.cores)*ratio*headroom-scant))))
 }
 
 // ask raises the size to n at least, and keeps it there for hold.

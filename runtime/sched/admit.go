@@ -28,8 +28,9 @@ type Refusal struct {
 	Reason Reason
 
 	// Wait is how long it would have waited, and RetryAfter when those who wait
-	// now will be done with: both judged by how fast they were lately. They are
-	// not rounded, and 0 where nothing was measured.
+	// now will be done with: both judged by how fast they were lately, neither
+	// bounded nor rounded. They are 0 where nothing was measured, or where it is not
+	// the wait that would make it late.
 	Wait, RetryAfter time.Duration
 }
 
@@ -128,13 +129,17 @@ type average struct{ mean, deviation, count float64 }
 const memory = 16
 
 func (a *average) add(x float64) {
-	a.count = min(a.count+1, memory)
+	weight := 1. / memory
+	if a.count < memory {
+		a.count++
+		weight = 1 / a.count
+	}
 	off := x - a.mean
-	a.mean += off / a.count
+	a.mean += off * weight
 	if a.count == 1 {
 		off = x / 2
 	}
-	a.deviation += (math.Abs(off) - a.deviation) / a.count
+	a.deviation += (math.Abs(off) - a.deviation) * weight
 }
 
 // strays is how many deviations nearly all stay within (RFC 6298, where it is for

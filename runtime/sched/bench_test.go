@@ -3,7 +3,6 @@ package sched_test
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -13,9 +12,10 @@ import (
 )
 
 // TestPolicies prints what each policy makes of a tenant that asks for twenty times
-// what there is, beside one with one call at a time: -v -run TestPolicies. What holds
+// what there is, beside one with one call at a time, of a higher priority: -v -run TestPolicies. What holds
 // for Fair is tested elsewhere; here it must show.
 func TestPolicies(t *testing.T) {
+	shareCores(t)
 	const loneCall, timeout = time.Millisecond, 200 * time.Millisecond
 	t.Logf("two cores; lone calls of %v, 2 ms apart, with %v to their deadline", loneCall, timeout)
 	t.Logf("%-9s %-20s %9s %9s %12s %11s %12s", "policy", "flood, 20 times", "lone p50", "lone p99", "in time", "lone fuel", "utilisation")
@@ -31,17 +31,17 @@ func TestPolicies(t *testing.T) {
 			var part, utilisation float64
 			synctest.Test(t, func(t *testing.T) {
 				s = newScheduler(t, sched.Options{Policy: policy})
-				ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+				ctx, cancel := context.WithTimeout(t.Context(), 2*timeout)
 				defer cancel()
 				var wg sync.WaitGroup
 				if flooding.work != nil {
-					wg.Go(func() { comeOften(ctx, &wg, s.Flow("flood", "a"), 20, flooding) })
+					flooding.come(&wg, s.Flow("flood", "a"), 20, 2*timeout, false)
 				}
 				flow := s.Flow("lone", "b")
 				for ctx.Err() == nil {
 					begun := time.Now()
 					call, cancel := context.WithTimeout(t.Context(), timeout)
-					err := guest(call, flow, loneCall)
+					err := guestOf(call, flow, loneCall, sched.Call{Priority: 5})
 					cancel()
 					all.add(time.Since(begun), loneCall, err)
 					time.Sleep(2 * time.Millisecond)
@@ -61,24 +61,6 @@ func TestPolicies(t *testing.T) {
 				t.Errorf("%s: the cores are used for %.3f of the time, want nearly all", policy, utilisation)
 			}
 		}
-	}
-}
-
-// comeOften has calls come, whether or not others are served.
-func comeOften(ctx context.Context, wg *sync.WaitGroup, flow *sched.Flow, times float64, l load) {
-	random := rand.New(rand.NewPCG(6, 6))
-	var mean time.Duration
-	for range 1000 {
-		mean += l.work(random) / 1000
-	}
-	for ctx.Err() == nil {
-		time.Sleep(time.Duration(random.ExpFloat64() / (2 * times) * float64(mean)))
-		work := l.work(random)
-		wg.Go(func() {
-			ctx, cancel := context.WithTimeout(context.Background(), l.timeout)
-			defer cancel()
-			guest(ctx, flow, work)
-		})
 	}
 }
 
@@ -170,7 +152,7 @@ func BenchmarkHandOver(b *testing.B) {
 					if s.Flow(fmt.Sprint(i), "p").Begin(ctx, &turn, sched.Call{}) != nil {
 						return
 					}
-					for turn.Slice(100_000) == nil {
+					for ctx.Err() == nil && turn.Slice(100_000) == nil {
 					}
 					turn.End(0)
 				})

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -31,13 +32,13 @@ func burn(t *testing.T, o sched.Options, burners ...burner) {
 		for _, b := range burners {
 			flood(ctx, &wg, s.Flow(b.namespace, b.plugin), b.guests, b.work)
 		}
-		time.Sleep(500 * time.Millisecond)
+		time.Sleep(200 * time.Millisecond)
 		before := make([]int64, len(burners))
 		for i, b := range burners {
 			before[i] = statsOf(t, s, b.namespace, b.plugin).Fuel
 		}
 		from := s.Stats()
-		time.Sleep(3 * time.Second)
+		time.Sleep(time.Second)
 		now := s.Stats()
 		all := float64(now.Fuel - from.Fuel)
 		for i, b := range burners {
@@ -58,7 +59,7 @@ func burn(t *testing.T, o sched.Options, burners ...burner) {
 func TestTenantsGetEqualFuelWhateverTheirCallsAreLike(t *testing.T) {
 	for name, rival := range map[string]burner{
 		"many equal calls": {guests: 200, work: always(5 * time.Millisecond)},
-		"tiny calls":       {guests: 50, work: always(20 * time.Microsecond)},
+		"tiny calls":       {guests: 50, work: always(40 * time.Microsecond)},
 		"short calls":      {guests: 50, work: always(150 * time.Microsecond)},
 		"never ending":     {guests: 6, work: always(time.Hour)},
 		"a bit of all":     {guests: 30, work: mixed},
@@ -204,4 +205,97 @@ func TestNobodyStarves(t *testing.T) {
 			wg.Wait()
 		})
 	}
+}
+
+func TestWhatWasPaidInAdvanceIsSettled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScheduler(t, sched.Options{Cores: 1, Short: 1})
+		var held [2]sched.Turn
+		for i := range held {
+			s.Flow("a", "p").Begin(t.Context(), &held[i], sched.Call{})
+		}
+		var wg sync.WaitGroup
+		for _, namespace := range []string{"b", "c"} {
+			wg.Go(func() {
+				var turn sched.Turn
+				s.Flow(namespace, "p").Begin(t.Context(), &turn, sched.Call{})
+				if namespace == "b" {
+					turn.Leave() // c is let in
+					synctest.Wait()
+					turn.Enter() // d waits for the host and is paid for once
+				}
+				time.Sleep(time.Second)
+				turn.End(1_000_000)
+			})
+			synctest.Wait()
+		}
+		wg.Go(func() { guest(t.Context(), s.Flow("d", "p"), slice) })
+		synctest.Wait()
+		held[0].End(1)
+		wg.Wait()
+		b, c := statsOf(t, s, "b", "p").NamespaceLag, statsOf(t, s, "c", "p").NamespaceLag
+		if b != c || b > -800_000 { // virtual time, too, may have gone ahead by what was paid
+			t.Errorf("b and c have burnt 1000000 each and lag by %v and %v", b, c)
+		}
+		held[1].End(1)
+	})
+}
+
+func TestNewTenantsAreServedByArrival(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScheduler(t, sched.Options{Cores: 1, Short: 1})
+		var held [2]sched.Turn
+		for i := range held {
+			s.Flow("a", "p").Begin(t.Context(), &held[i], sched.Call{})
+		}
+		held[0].Slice(1)
+		var mu sync.Mutex
+		var served []string
+		var wg sync.WaitGroup
+		want := []string{"b", "c", "d", "e", "f"}
+		for _, namespace := range want {
+			wg.Go(func() {
+				var turn sched.Turn
+				s.Flow(namespace, "p").Begin(t.Context(), &turn, sched.Call{})
+				mu.Lock()
+				served = append(served, namespace)
+				mu.Unlock()
+				time.Sleep(slice / 2)
+				turn.End(int64(slice / 2))
+			})
+			synctest.Wait()
+		}
+		held[1].End(1)
+		wg.Wait()
+		if !slices.Equal(served, want) {
+			t.Errorf("they are served in the order %q", served)
+		}
+		held[0].End(1)
+	})
+}
+
+func TestCallsThatBurnNothingKeepNobodyOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScheduler(t, sched.Options{Cores: 1, Short: 1})
+		ctx, cancel := context.WithCancel(t.Context())
+		var wg sync.WaitGroup
+		flow := s.Flow("nothing", "p")
+		for range 20 {
+			wg.Go(func() {
+				for ctx.Err() == nil {
+					var turn sched.Turn
+					if flow.Begin(t.Context(), &turn, sched.Call{}) == nil {
+						time.Sleep(slice / 2)
+						turn.End(0)
+					}
+				}
+			})
+		}
+		time.Sleep(10 * slice)
+		if err := within(t, time.Second, s.Flow("some", "p"), 5*time.Millisecond); err != nil {
+			t.Errorf("another tenant's call ends with %v", err)
+		}
+		cancel()
+		wg.Wait()
+	})
 }

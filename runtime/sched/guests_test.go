@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -15,18 +16,40 @@ import (
 // slice is how long guests of tests run at a time, and burn a fuel each nanosecond.
 const slice = 200 * time.Microsecond
 
-// guest runs one that needs so much time, and ends it at its deadline, or before.
-func guest(ctx context.Context, flow *sched.Flow, work time.Duration) error {
-	return guestOf(ctx, flow, work, sched.Call{})
+// A slot of a test has a core of its own, unless shareCores was called: then those
+// who run have two between them, as it is with a machine's.
+var (
+	coresShared atomic.Bool
+	running     atomic.Int64
+)
+
+func shareCores(t *testing.T) {
+	coresShared.Store(true)
+	t.Cleanup(func() { coresShared.Store(false) })
 }
 
-func guestOf(ctx context.Context, flow *sched.Flow, work time.Duration, call sched.Call) error {
+// work takes as long as it needs to burn so much.
+func work(fuel time.Duration) {
+	now := running.Add(1)
+	defer running.Add(-1)
+	if now > 2 && coresShared.Load() {
+		fuel = fuel * time.Duration(now) / 2
+	}
+	time.Sleep(fuel)
+}
+
+// guest runs one that needs so much time, and ends it at its deadline, or before.
+func guest(ctx context.Context, flow *sched.Flow, need time.Duration) error {
+	return guestOf(ctx, flow, need, sched.Call{})
+}
+
+func guestOf(ctx context.Context, flow *sched.Flow, need time.Duration, call sched.Call) error {
 	var turn sched.Turn
 	if err := flow.Begin(ctx, &turn, call); err != nil {
 		return err
 	}
-	for ; work > slice; work -= slice {
-		time.Sleep(slice)
+	for ; need > slice; need -= slice {
+		work(slice)
 		err := turn.Slice(int64(slice))
 		if err == nil {
 			err = ctx.Err()
@@ -36,8 +59,8 @@ func guestOf(ctx context.Context, flow *sched.Flow, work time.Duration, call sch
 			return err
 		}
 	}
-	time.Sleep(work)
-	turn.End(int64(work))
+	work(need)
+	turn.End(int64(need))
 	return ctx.Err()
 }
 

@@ -7,8 +7,8 @@ type ranked[T any] interface {
 	place() *int
 }
 
-// heap is a binary heap whose members can be taken out of the middle. Package
-// container/heap would do; this one is typed, and half as slow.
+// heap is a binary heap whose members can be moved in it and taken out of the middle.
+// It is container/heap with types, for members that keep their index themselves.
 type heap[T ranked[T]] []T
 
 func (h *heap[T]) push(x T) {

@@ -58,7 +58,11 @@ func (l *line) wait(ahead int, now time.Duration) time.Duration {
 		return 0
 	}
 	gap := seconds(l.gap.mean)
-	return time.Duration(ahead)*gap + max(gap, now-max(l.last, l.began))
+	next := gap
+	if len(l.turns) > 0 { // it may have come to a halt
+		next = max(gap, now-max(l.last, l.began))
+	}
+	return time.Duration(ahead)*gap + next
 }
 
 func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }

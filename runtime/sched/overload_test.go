@@ -20,7 +20,7 @@ type load struct {
 }
 
 var loads = []load{
-	{"short calls", 5 * time.Millisecond, always(150 * time.Microsecond)},
+	{"short calls", 2 * time.Millisecond, always(150 * time.Microsecond)},
 	{"equal calls", 100 * time.Millisecond, always(5 * time.Millisecond)},
 	{"unequal calls", 100 * time.Millisecond, exponential(5 * time.Millisecond)},
 	{"about a slice", 10 * time.Millisecond, exponential(500 * time.Microsecond)},
@@ -28,41 +28,54 @@ var loads = []load{
 	{"one long in ten", 100 * time.Millisecond, mixed},
 }
 
-// offer has so many times as many calls come, by chance, as two cores can serve, and
-// returns what part of the cores' time went to those that ended in time. What comes
-// is the same under all policies. Impatient calls tell the scheduler their deadline.
-func (l load) offer(t *testing.T, policy sched.Policy, times float64, impatient bool) (goodput float64, all *tally) {
-	t.Helper()
-	length := 30 * l.timeout
-	var mean time.Duration
+// mean is how much work a call is.
+func (l load) mean() (mean time.Duration) {
 	random := rand.New(rand.NewPCG(1, 1))
 	for range 10_000 {
 		mean += l.work(random) / 10_000
 	}
-	all = new(tally)
-	synctest.Test(t, func(t *testing.T) {
-		s := newScheduler(t, sched.Options{Policy: policy, Waiting: 1000})
-		flow := s.Flow("a", "a")
-		var wg sync.WaitGroup
-		begun := time.Now()
-		for time.Since(begun) < length {
-			time.Sleep(time.Duration(random.ExpFloat64() / (2 * times) * float64(mean)))
-			work := l.work(random)
+	return mean
+}
+
+// come has so many times as many calls come, by chance, as two cores can serve, until
+// the time is over. They are the same for every policy. Who is to be patient does not
+// tell its deadline.
+func (l load) come(wg *sync.WaitGroup, flow *sched.Flow, times float64, length time.Duration, patient bool) *tally {
+	all := new(tally)
+	mean := float64(l.mean())
+	random := rand.New(rand.NewPCG(2, 2))
+	wg.Go(func() {
+		for begun := time.Now(); time.Since(begun) < length; {
+			time.Sleep(time.Duration(random.ExpFloat64() / (2 * times) * mean))
+			need := l.work(random)
 			wg.Go(func() {
 				ctx, cancel := context.Background(), func() {}
-				if impatient {
+				if !patient {
 					ctx, cancel = context.WithTimeout(ctx, l.timeout)
 				}
 				defer cancel()
 				begun := time.Now()
-				err := guest(ctx, flow, work)
+				err := guest(ctx, flow, need)
 				took := time.Since(begun)
 				if took > l.timeout {
 					err = errors.Join(err, context.DeadlineExceeded)
 				}
-				all.add(took, work, err)
+				all.add(took, need, err)
 			})
 		}
+	})
+	return all
+}
+
+// offer returns what part of the cores' time went to calls that ended in time.
+func (l load) offer(t *testing.T, policy sched.Policy, times float64, patient bool) (goodput float64, all *tally) {
+	t.Helper()
+	shareCores(t)
+	length := 30 * l.timeout
+	synctest.Test(t, func(t *testing.T) {
+		s := newScheduler(t, sched.Options{Policy: policy, Waiting: 1000})
+		var wg sync.WaitGroup
+		all = l.come(&wg, s.Flow("a", "a"), times, length, patient)
 		wg.Wait()
 	})
 	return all.work.Seconds() / 2 / length.Seconds(), all
@@ -73,7 +86,7 @@ func TestGoodputHoldsUnderOverload(t *testing.T) {
 		for _, policy := range []sched.Policy{sched.Fair, sched.FIFO} {
 			peak := 0.0
 			for _, times := range []float64{0.5, 1, 2, 5} {
-				goodput, all := l.offer(t, policy, times, true)
+				goodput, all := l.offer(t, policy, times, false)
 				t.Logf("%-15s %-8s offered %3.1f: goodput %.3f; in time %5d, late %4d, refused %6d; p50 %.1fms, p99 %.1fms",
 					l.name, policy, times, goodput, all.good, all.late, all.refused,
 					all.quantile(0.5).Seconds()*1000, all.quantile(0.99).Seconds()*1000)
@@ -87,7 +100,7 @@ func TestGoodputHoldsUnderOverload(t *testing.T) {
 
 func TestGoodputWouldCollapseIfDeadlinesWereNotKnown(t *testing.T) {
 	for _, l := range loads[1:4] {
-		goodput, _ := l.offer(t, sched.Fair, 2, false)
+		goodput, _ := l.offer(t, sched.Fair, 2, true)
 		t.Logf("%-15s offered 2.0 and nobody refused for being late: goodput %.3f", l.name, goodput)
 		if goodput > 0.5 {
 			t.Errorf("%s: the load is no overload: without deadlines goodput is %.3f", l.name, goodput)
@@ -95,77 +108,185 @@ func TestGoodputWouldCollapseIfDeadlinesWereNotKnown(t *testing.T) {
 	}
 }
 
-// backlog has two flows share the cores, one of which has so many calls of 5 ms in line.
-func backlog(t *testing.T, calls int) (flow *sched.Flow, stop func()) {
+func TestATenantWithinItsShareIsServedWhateverAnotherAsksFor(t *testing.T) {
+	shareCores(t)
+	l := loads[2]
+	for _, policy := range []sched.Policy{sched.Fair, sched.FIFO} {
+		for _, times := range []float64{1, 2, 5} {
+			var modest, greedy *tally
+			synctest.Test(t, func(t *testing.T) {
+				s := newScheduler(t, sched.Options{Policy: policy})
+				var wg sync.WaitGroup
+				greedy = l.come(&wg, s.Flow("greedy", "a"), times, 3*time.Second, false)
+				modest = l.come(&wg, s.Flow("modest", "a"), 0.3, 3*time.Second, false)
+				wg.Wait()
+			})
+			served := float64(modest.good) / float64(modest.good+modest.late+modest.refused)
+			goodput := (modest.work + greedy.work).Seconds() / 2 / 3
+			t.Logf("%-5s one asks for 0.3 of the cores, of which %.3f is served (p99 %v), the other for %.0f; goodput of both %.3f",
+				policy, served, modest.quantile(0.99).Round(time.Millisecond), times, goodput)
+			if policy == sched.Fair && (served < 0.95 || goodput < 0.9) {
+				t.Errorf("beside one that asks for %.0f times all, %.3f of a modest tenant's calls are served, and goodput is %.3f; want 0.95 and 0.9", times, served, goodput)
+			}
+		}
+	}
+}
+
+// backlog has two flows share the cores, one of which has so many calls in line.
+func backlog(t *testing.T, calls int, work func(*rand.Rand) time.Duration) (flow *sched.Flow, stop func()) {
 	t.Helper()
+	shareCores(t)
 	s := newScheduler(t, sched.Options{})
 	ctx, cancel := context.WithCancel(t.Context())
 	var wg sync.WaitGroup
 	flow = s.Flow("a", "a")
-	flood(ctx, &wg, flow, calls, always(5*time.Millisecond))
+	flood(ctx, &wg, flow, calls, work)
 	flood(ctx, &wg, s.Flow("b", "b"), 20, always(300*time.Microsecond))
 	time.Sleep(2 * time.Second) // to be measured
 	return flow, func() { cancel(); wg.Wait() }
 }
 
-func TestWhoWouldBeLateIsRefusedAtOnceAndToldWhenToComeAgain(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		flow, stop := backlog(t, 40)
-		defer stop()
-		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
-		defer cancel()
-		begun := time.Now()
-		err := guest(ctx, flow, 5*time.Millisecond)
-		var refusal *sched.Refusal
-		if !errors.As(err, &refusal) || refusal.Reason != sched.Late {
-			t.Fatalf("a call that would wait more than 100 ms and has 50 ends with %v, want a refusal", err)
-		}
-		if waited := time.Since(begun); waited > 0 {
-			t.Errorf("it was refused after %v, want at once", waited)
-		}
+// within runs a guest that has so much time.
+func within(t *testing.T, timeout time.Duration, flow *sched.Flow, need time.Duration) error {
+	ctx, cancel := context.WithTimeout(t.Context(), timeout)
+	defer cancel()
+	return guest(ctx, flow, need)
+}
 
-		// What the refusal says is what a call that has the time goes through.
-		if err := guest(t.Context(), flow, 5*time.Millisecond); err != nil {
-			t.Fatal(err)
-		}
-		took := time.Since(begun) - 5*time.Millisecond
-		t.Logf("forecast %v, true %v", refusal.Wait, took)
-		if off := refusal.Wait.Seconds()/took.Seconds() - 1; off < -0.15 || off > 0.15 {
-			t.Errorf("the forecast was %v and it took %v: %.0f%% off, want at most 15", refusal.Wait, took, 100*off)
-		}
-		if refusal.RetryAfter != refusal.Wait {
-			t.Errorf("retry after %v, want %v: when the line is done with", refusal.RetryAfter, refusal.Wait)
-		}
-	})
+func isLate(err error) bool {
+	var refusal *sched.Refusal
+	return errors.As(err, &refusal) && refusal.Reason == sched.Late
+}
+
+func TestWhoWouldBeLateIsRefusedAtOnceAndToldWhenToComeAgain(t *testing.T) {
+	for _, need := range []time.Duration{5 * time.Millisecond, 150 * time.Microsecond} {
+		synctest.Test(t, func(t *testing.T) {
+			flow, stop := backlog(t, 40, always(need))
+			defer stop()
+			begun := time.Now()
+			err := within(t, 10*need, flow, need)
+			var refusal *sched.Refusal
+			if !errors.As(err, &refusal) || refusal.Reason != sched.Late {
+				t.Fatalf("a call that would wait for 40 of %v and has time for 10 ends with %v, want a refusal", need, err)
+			}
+			if waited := time.Since(begun); waited > 0 {
+				t.Errorf("it was refused after %v, want at once", waited)
+			}
+
+			// What the refusal says is what a call that has the time goes through.
+			if err := guest(t.Context(), flow, need); err != nil {
+				t.Fatal(err)
+			}
+			took := time.Since(begun) - need
+			t.Logf("forecast %v, true %v", refusal.Wait, took)
+			if off := refusal.Wait.Seconds()/took.Seconds() - 1; off < -0.15 || off > 0.15 {
+				t.Errorf("the forecast was %v and it took %v: %.0f%% off, want at most 15", refusal.Wait, took, 100*off)
+			}
+			if refusal.RetryAfter != refusal.Wait {
+				t.Errorf("retry after %v, want %v: when the line is done with", refusal.RetryAfter, refusal.Wait)
+			}
+		})
+	}
 }
 
 func TestWhoHasTheTimeIsNotRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		flow, stop := backlog(t, 40)
+		flow, stop := backlog(t, 40, always(5*time.Millisecond))
 		defer stop()
 		for range 10 {
-			ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond) // it takes 130
-			if err := guest(ctx, flow, 5*time.Millisecond); err != nil {
+			if err := within(t, 300*time.Millisecond, flow, 5*time.Millisecond); err != nil { // it takes 205
 				t.Errorf("a call with time enough ends with %v", err)
 			}
-			cancel()
 		}
 	})
 }
 
+func TestShortCallsAreNotJudgedByTheLongOnesOfTheirPlugin(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		flow, stop := backlog(t, 40, always(20*time.Millisecond))
+		defer stop()
+		for range 100 { // now most are short
+			guest(t.Context(), flow, 50*time.Microsecond)
+		}
+		if err := within(t, 5*time.Millisecond, flow, 50*time.Microsecond); err != nil {
+			t.Errorf("a short call ends with %v, want it served before the line of long ones", err)
+		}
+		begun := time.Now()
+		err := within(t, 100*time.Millisecond, flow, 20*time.Millisecond)
+		if took := time.Since(begun); !isLate(err) || took > 4*slice {
+			t.Errorf("a long call that would be late ends with %v after %v, want a refusal when it turns out to be long", err, took)
+		}
+	})
+}
+
+// habit has a flow make calls beside another that always waits, and leaves one of its
+// calls inside, with the host.
+func habit(t *testing.T, need ...time.Duration) (flow *sched.Flow, stop func()) {
+	t.Helper()
+	flow, stopFlood := backlog(t, 0, nil)
+	for range 20 {
+		for _, d := range need {
+			guest(t.Context(), flow, d)
+		}
+	}
+	var inside sched.Turn
+	flow.Begin(t.Context(), &inside, sched.Call{})
+	inside.Leave()
+	return flow, func() { inside.End(0); stopFlood() }
+}
+
 func TestACallThatCanBeginButNotEndInTimeIsRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		flow, stop := backlog(t, 1) // nobody is ahead for long
+		flow, stop := habit(t, 5*time.Millisecond)
 		defer stop()
-		for range 100 { // the habit is learnt
-			guest(t.Context(), flow, 5*time.Millisecond)
+		begun := time.Now()
+		if err := within(t, 3*time.Millisecond, flow, 5*time.Millisecond); !isLate(err) || time.Since(begun) > 0 {
+			t.Errorf("a call of a flow whose calls take more than 5 ms, with 3 ms, ends with %v after %v, want a refusal at once", err, time.Since(begun))
 		}
-		var refusal *sched.Refusal
-		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Millisecond)
-		defer cancel()
-		if err := guest(ctx, flow, 5*time.Millisecond); !errors.As(err, &refusal) || refusal.Reason != sched.Late {
-			t.Errorf("a call of a flow whose calls take more than 5 ms, with 3 ms, ends with %v, want a refusal", err)
+	})
+}
+
+func TestAFewLongCallsDoNotSpeakAgainstTheOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ms := time.Millisecond
+		flow, stop := habit(t, ms, ms, ms, ms, ms, ms, ms, ms, 300*ms, ms, ms)
+		defer stop()
+		if err := within(t, 50*ms, flow, ms); err != nil {
+			t.Errorf("a call of a flow of which few are long ends with %v", err)
 		}
+	})
+}
+
+func TestWhoHasNobodyAheadIsNotJudgedByLongAgo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		flow, stop := habit(t, slice/2)
+		defer stop()
+		time.Sleep(10 * time.Second)
+		if err := within(t, 10*time.Millisecond, flow, slice/2); err != nil {
+			t.Errorf("a call with nobody ahead ends with %v", err)
+		}
+	})
+}
+
+func TestALineThatDoesNotMoveIsNotJoined(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScheduler(t, sched.Options{Cores: 1})
+		flow := s.Flow("a", "a")
+		var held [2]sched.Turn
+		for i := range held {
+			flow.Begin(t.Context(), &held[i], sched.Call{})
+		}
+		var wg sync.WaitGroup
+		wg.Go(func() { guest(t.Context(), flow, slice) })
+		time.Sleep(time.Second)
+		begun := time.Now()
+		if err := within(t, time.Second/2, flow, slice); !isLate(err) || time.Since(begun) > 0 {
+			t.Errorf("a call with half a second to a line that has stood for one ends with %v, want a refusal", err)
+		}
+		for i := range held {
+			held[i].End(0)
+		}
+		wg.Wait()
 	})
 }
 
@@ -279,6 +400,9 @@ func TestLongCallsInLineAreBoundedToo(t *testing.T) {
 			t.Errorf("%d calls wait to go on, want at most 5", n)
 		}
 		wg.Wait()
+		if begun := statsOf(t, s, "a", "a").Begun; begun > 30 {
+			t.Errorf("%d calls have begun, want few of those that were refused: it is known that they are long", begun)
+		}
 		if all.good < 7 || all.good+all.refused != 100 {
 			t.Errorf("%d ended and %d were refused, want 7 or more, and 100 together", all.good, all.refused)
 		}

@@ -65,8 +65,10 @@ type Options struct {
 	Weights map[string]float64
 
 	// Waiting, NamespaceWaiting and TotalWaiting bound those in line, of a plugin
-	// [256], a namespace [1024] and all together [4096]. Who can start at once is
-	// not asked for the last two, and who merely comes back from the host for none.
+	// [256], a namespace [1024] and all together [4096]: to begin, to go on after a
+	// slice, or to come back from the host. A new call is refused where it would have
+	// to wait in a line that is full, and one that has had its first slice, too; who
+	// has got further never is.
 	Waiting, NamespaceWaiting, TotalWaiting int
 }
 

@@ -166,13 +166,16 @@ func order(t *testing.T, policy sched.Policy, calls map[string]sched.Call, arriv
 		}
 		held[0].Slice(1)
 		var wg sync.WaitGroup
+		var mu sync.Mutex
 		for _, name := range arrive {
 			wg.Go(func() {
 				var turn sched.Turn
 				if err := flow.Begin(t.Context(), &turn, calls[name]); err != nil {
 					t.Error(err)
 				}
+				mu.Lock()
 				served = append(served, name)
+				mu.Unlock()
 				time.Sleep(slice)
 				turn.End(int64(slice))
 			})
@@ -207,11 +210,14 @@ func TestALongGuestGivesWayToAHigherPriorityAlone(t *testing.T) {
 		s := newScheduler(t, sched.Options{Cores: 1, Policy: sched.Priority})
 		flow := s.Flow("a", "a")
 		var wg sync.WaitGroup
+		var mu sync.Mutex
 		took := make(map[int]time.Duration)
 		for _, priority := range []int{5, 5, 8} {
 			wg.Go(func() {
 				begun := time.Now()
 				guestOf(t.Context(), flow, 10*time.Millisecond, sched.Call{Priority: priority})
+				mu.Lock()
+				defer mu.Unlock()
 				took[priority] = max(took[priority], time.Since(begun))
 			})
 			time.Sleep(2 * time.Millisecond)
@@ -413,6 +419,8 @@ func TestMisusePanics(t *testing.T) {
 	for what, do := range map[string]func(*sched.Turn){
 		"a second end":           func(turn *sched.Turn) { turn.End(0) },
 		"a slice without a slot": func(turn *sched.Turn) { flow.Begin(t.Context(), turn, sched.Call{}); turn.Leave(); turn.Slice(1) },
+		"entering after the end": func(turn *sched.Turn) { turn.Enter() },
+		"a slice after the end":  func(turn *sched.Turn) { turn.Slice(1) },
 		"entering twice":         func(turn *sched.Turn) { flow.Begin(t.Context(), turn, sched.Call{}); turn.Enter() },
 		"closing twice":          func(*sched.Turn) { f := s.Flow("b", "p"); f.Close(); f.Close() },
 	} {

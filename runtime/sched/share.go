@@ -113,10 +113,12 @@ func (s *share) owed(give float64) bool {
 
 // queue is where turns wait: a plugin's own, or everybody's.
 //
-// Of a plugin's turns the earlier arrival goes first, short or long. Long ones
-// therefore come before short ones, and run one after the other rather than by
-// turns, which ends most of them sooner and none later. It does not keep short ones
-// waiting for them: Options.Short slots are out of the long ones' reach.
+// Of a plugin's turns the earlier arrival goes first, short or long. So long ones
+// mostly come before short ones, which does not keep those waiting: Options.Short
+// slots are out of the long ones' reach, and neither can starve the other. Long ones
+// run one after the other rather than by turns: of equal ones all but the last end
+// sooner, and under overload by turns would have all of them late. The price is paid
+// within the plugin, where a call of some slices may wait for one of seconds.
 type queue struct {
 	share
 	lines [classes]line

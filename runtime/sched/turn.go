@@ -20,8 +20,8 @@ type Turn struct {
 	paid    float64
 
 	throughAt time.Duration
-	since     time.Duration // when it went in line
 	arrival   uint64        // ticket of its begin
+	since     time.Duration // when it last went in line
 	at        int           // its place there
 	ready     chan struct{} // gets a word when the wait is over; nil: nobody waits
 	refused   *Refusal      // how it ended, where not with a slot
@@ -56,11 +56,11 @@ func (t *Turn) class() class {
 // cause when that ended meanwhile; after the first slice, from which on a call
 // competes for fewer slots, it may be a *Refusal.
 func (t *Turn) Slice(fuel int64) error {
-	f := t.flow
-	s := f.scheduler
 	if !t.held {
 		panic("sched: a slice was run without a slot")
 	}
+	f := t.flow
+	s := f.scheduler
 	f.fuel.Add(fuel)
 	if t.long && t.paid == 0 && s.waiting.Load() == 0 {
 		return nil
@@ -133,8 +133,8 @@ func (t *Turn) Leave() {
 // Enter waits for a slot again, with the flow's virtual time, and within it ahead of
 // calls that came later. It fails only with the context's cause, and then holds none.
 func (t *Turn) Enter() error {
-	if t.held {
-		panic("sched: a turn entered that holds a slot")
+	if t.held || t.flow == nil {
+		panic("sched: a turn entered that holds a slot, or has ended")
 	}
 	if t.ctx.Err() != nil {
 		return context.Cause(t.ctx)
