@@ -35,7 +35,7 @@ func (i *Invoker) Load(ctx context.Context, v task.Version, module []byte) error
 	d.pool = pool.New(
 		pool.Options[*engine.Instance]{
 			Min: v.Min, Max: v.Max, Cores: o.Running, Waiting: o.Waiting, Idle: o.Idle, Age: o.Age, TrimAfter: o.Trim,
-			Trim: func(i *engine.Instance) { i.Trim() },
+			Trim: func(i *engine.Instance) { i.Trim() }, OnSize: d.sized,
 		},
 		d.build,
 		func(instance *engine.Instance) {
@@ -48,6 +48,7 @@ func (i *Invoker) Load(ctx context.Context, v task.Version, module []byte) error
 		return errors.Join(err, d.close(context.WithoutCancel(ctx)))
 	}
 	first.Release(pool.Report{})
+	d.sized(d.pool.Stats().Size)
 	i.keeping.Go(func() { _ = d.pool.Run(context.Background()) }) // until the pool closes
 
 	i.mu.Lock()
@@ -55,6 +56,10 @@ func (i *Invoker) Load(ctx context.Context, v task.Version, module []byte) error
 	i.loaded[v.Ref] = d
 	return nil
 }
+
+// sized lets the scheduler begin as many calls as there are instances worth having, and
+// one that waits for another instance: so the pool learns when it is too small.
+func (d *deployment) sized(n int) { d.flow.Places(d, n+1) }
 
 // build makes an instance, for which the plugin takes a turn of its own.
 func (d *deployment) build(ctx context.Context) (*engine.Instance, error) {
@@ -148,6 +153,7 @@ func (d *deployment) close(ctx context.Context) error {
 	if err := d.pool.Close(ctx); err != nil {
 		return err
 	}
+	d.flow.Places(d, 0)
 	d.flow.Close()
 	return d.program.Close(ctx)
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/marketprism/prismrt/runtime/engine"
 	"github.com/marketprism/prismrt/runtime/invoke"
 	"github.com/marketprism/prismrt/runtime/monitor"
+	"github.com/marketprism/prismrt/runtime/sched"
 	"github.com/marketprism/prismrt/runtime/task"
 )
 
@@ -161,7 +162,8 @@ func TestTheLineIsBoundedAndItsDeadlineHolds(t *testing.T) {
 	}
 	var i *invoke.Invoker
 	m := monitor.New(func() []monitor.Pool { return i.Pools() }, func() monitor.Guests { return monitor.Guests(e.Stats()) })
-	i = invoke.New(invoke.Options{Engine: e, Monitor: m, Pool: invoke.Pool{Waiting: 1}, Log: slog.Default()})
+	s := sched.New(sched.Options{Cores: 1, Waiting: 1})
+	i = invoke.New(invoke.Options{Engine: e, Monitor: m, Scheduler: s, Log: slog.Default()})
 	module := counting('a')
 	v := version(1, module)
 	v.Max = 1
@@ -176,13 +178,20 @@ func TestTheLineIsBoundedAndItsDeadlineHolds(t *testing.T) {
 	for i.Pools()[0].Lent == 0 {
 		time.Sleep(time.Millisecond)
 	}
-	wg.Go(func() {
-		_, err := call(t.Context(), i, task.Invocation{Timeout: 300 * time.Millisecond})
-		if f := task.FaultOf(err); err == nil || f.Kind != task.KindDeadline || !strings.Contains(f.Message, "waited") {
-			t.Errorf("who waited past its deadline got %v", err)
-		}
-	})
+	wait := func() {
+		wg.Go(func() {
+			_, err := call(t.Context(), i, task.Invocation{Timeout: time.Second})
+			if f := task.FaultOf(err); err == nil || f.Kind != task.KindDeadline || !strings.Contains(f.Message, "waited") {
+				t.Errorf("who waited past its deadline got %v", err)
+			}
+		})
+	}
+	wait() // for the instance
 	for i.Pools()[0].Waiting == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	wait() // for its turn
+	for s.Stats().Waiting == 0 {
 		time.Sleep(time.Millisecond)
 	}
 	if _, err := call(t.Context(), i, task.Invocation{}); task.FaultOf(err).Kind != task.KindBusy {

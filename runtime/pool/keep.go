@@ -58,7 +58,11 @@ func (p *Pool[T]) beat() {
 		gone = append(gone, it)
 	}
 	p.growLocked()
+	size := p.sizer.size
 	p.mu.Unlock()
+	if p.options.OnSize != nil {
+		p.options.OnSize(size)
+	}
 	for _, it := range gone {
 		p.bury(it)
 	}

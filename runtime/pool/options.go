@@ -27,6 +27,9 @@ type Options[T any] struct {
 	// nobody waits for longer than a build.
 	Waiting int
 
+	// OnSize is told the size at each beat; nil: nobody is.
+	OnSize func(int)
+
 	// Idle is how long an instance above Min is kept unused before it is closed [1m].
 	// A drop in what the Reports say lowers the size only after this time, too.
 	Idle time.Duration

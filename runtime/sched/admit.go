@@ -67,11 +67,16 @@ func (f *Flow) admitLocked(t *Turn, now time.Duration) *Refusal {
 	if c == long && !t.long && f.waiting >= f.scheduler.options.Waiting {
 		return f.refuseLocked(Full, t, now)
 	}
-	if left := t.deadline - now; t.deadline > 0 && wait+f.stay[c].need(left) > left {
+	if left := t.deadline - now; t.deadline > 0 && wait+wait/margin+f.stay[c].need(left) > left {
 		return f.refuseLocked(Late, t, now)
 	}
 	return nil
 }
+
+// margin is the part of a forecast by which waits may turn out longer. Who is let in and
+// comes to nothing has waited for it, and who is turned away knows at once; the line is
+// never empty for it.
+const margin = 5
 
 // crowdedLocked refuses one that stands in a line, itself included, longer than may be.
 func (f *Flow) crowdedLocked(t *Turn, now time.Duration) *Refusal {
@@ -111,15 +116,30 @@ func (t *Turn) doomedLocked(now time.Duration) bool {
 func (f *Flow) forecast(t *Turn, now time.Duration) (wait time.Duration, c class) {
 	q := f.queue
 	ahead := q.lines[long].ahead(t.priority)
+	if !t.placed && f.fullLocked() {
+		wait = f.door.wait(f.door.ahead(t.priority), now)
+		if f.usual() == short {
+			return wait, short
+		}
+		return wait + q.lines[long].wait(ahead+q.fresh, now), long
+	}
 	if !t.long {
 		soon := q.lines[short].ahead(t.priority)
 		wait = q.lines[short].wait(soon, now)
-		if f.longs.mean <= 0.5 {
+		if f.usual() == short {
 			return wait, short
 		}
 		ahead += soon + q.fresh
 	}
 	return wait + q.lines[long].wait(ahead, now), long
+}
+
+// usual is what most of the flow's calls turn out to be.
+func (f *Flow) usual() class {
+	if f.longs.mean > 0.5 {
+		return long
+	}
+	return short
 }
 
 // average follows a measure and how far it strays: the mean of the first

@@ -12,8 +12,8 @@ import (
 )
 
 // TestPolicies prints what each policy makes of a tenant that asks for twenty times
-// what there is, beside one with one call at a time, of a higher priority: -v -run TestPolicies. What holds
-// for Fair is tested elsewhere; here it must show.
+// what there is, beside one with one call at a time, of a higher priority: -v -run
+// TestPolicies. What holds for Fair is tested elsewhere; here it must show.
 func TestPolicies(t *testing.T) {
 	shareCores(t)
 	const loneCall, timeout = time.Millisecond, 200 * time.Millisecond

@@ -18,6 +18,9 @@ type Flow struct {
 	// Guarded by the scheduler's mutex.
 	keepers          int // who asked for it and did not close it
 	inside           int // turns that were asked for and have not ended
+	places           map[any]int
+	taken            int  // places, by turns that are through the door
+	door             line // turns that have no place yet
 	running, waiting int
 	begun            int64
 	refused          [reasons]int64
@@ -61,7 +64,8 @@ func (f *Flow) Begin(ctx context.Context, t *Turn, c Call) error {
 	}
 	f.inside++
 	t.arrival = s.ticketLocked()
-	if s.waiting.Load() == 0 && s.running < s.slots {
+	if s.waiting.Load() == 0 && s.running < s.slots && !f.fullLocked() {
+		f.placeLocked(t)
 		s.holdLocked(t, now)
 		s.mu.Unlock()
 		return nil
@@ -80,11 +84,76 @@ func (f *Flow) Begin(ctx context.Context, t *Turn, c Call) error {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		f.inside--
+		if f.displaceLocked(t, s.now()) {
+			s.dispatchLocked(s.now())
+		}
 		s.forgetLocked(f)
 		t.flow = nil
 		return err
 	}
 	return nil
+}
+
+// Places says how many turns there may be at once that have begun and have not ended:
+// as many as there are instances to run. Others wait at the door, by priority and arrival.
+// Several may give places, each under a key of its own; 0 takes its places away. While
+// nobody gives any, there is no bound.
+func (f *Flow) Places(key any, n int) {
+	s := f.scheduler
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if f.places == nil {
+		f.places = make(map[any]int)
+	}
+	if f.places[key] = max(n, 0); n <= 0 {
+		delete(f.places, key)
+	}
+	now := s.now()
+	if f.letInLocked(now) {
+		s.dispatchLocked(now)
+	}
+}
+
+// fullLocked reports whether no place is free.
+func (f *Flow) fullLocked() bool {
+	if len(f.places) == 0 {
+		return false
+	}
+	n := 0
+	for _, places := range f.places {
+		n += places
+	}
+	return f.taken >= n
+}
+
+func (f *Flow) placeLocked(t *Turn) {
+	t.placed = true
+	f.taken++
+}
+
+// displaceLocked takes a turn's place, if it has one, and reports whether others were
+// let in.
+func (f *Flow) displaceLocked(t *Turn, now time.Duration) bool {
+	if !t.placed {
+		return false
+	}
+	t.placed = false
+	f.taken--
+	return f.letInLocked(now)
+}
+
+// letInLocked lets in from the door as many as there are places, and reports whether
+// there were any.
+func (f *Flow) letInLocked(now time.Duration) (some bool) {
+	for len(f.door.turns) > 0 && !f.fullLocked() {
+		t := f.door.first()
+		f.door.departed(now)
+		f.door.remove(t)
+		f.placeLocked(t)
+		f.queue.push(t, f.scheduler.ticketLocked(), now)
+		some = true
+	}
+	return some
 }
 
 // Close says that the one who asked for the flow is done with it. When all are, it

@@ -250,7 +250,14 @@ func (s *Scheduler) joinLocked(t *Turn, now time.Duration) {
 	s.waiting.Add(1)
 	t.flow.waiting++
 	t.flow.namespace.waiting++
-	t.flow.queue.push(t, s.ticketLocked(), now)
+	if f := t.flow; t.placed || !f.fullLocked() {
+		if !t.placed {
+			f.placeLocked(t)
+		}
+		f.queue.push(t, s.ticketLocked(), now)
+	} else {
+		f.door.push(t, now)
+	}
 	s.dispatchLocked(now)
 }
 
@@ -260,7 +267,11 @@ func (s *Scheduler) quitLocked(t *Turn, now time.Duration) {
 	t.flow.waiting--
 	t.flow.namespace.waiting--
 	t.flow.waited += max(0, now-t.since)
-	t.flow.queue.remove(t)
+	if t.placed {
+		t.flow.queue.remove(t)
+	} else {
+		t.flow.door.remove(t)
+	}
 }
 
 // dispatchLocked gives the free slots to those whose turn it is.

@@ -93,11 +93,11 @@ func (f *Flow) totalsLocked() Totals {
 }
 
 func (f *Flow) drainLocked() float64 {
-	c := short
-	if f.longs.mean > 0.5 {
-		c = long
+	l := &f.queue.lines[f.usual()]
+	if len(f.door.turns) > 0 {
+		l = &f.door
 	}
-	if gap := f.queue.lines[c].gap.mean; gap > 0 {
+	if gap := l.gap.mean; gap > 0 {
 		return 1 / gap
 	}
 	return 0

@@ -13,6 +13,7 @@ type Turn struct {
 	priority int
 	deadline time.Duration // on the scheduler's clock; 0: none, or nobody asked yet
 
+	placed  bool // has one of the flow's places
 	held    bool
 	begun   bool // has held a slot
 	long    bool // has used up its first slice
@@ -179,6 +180,7 @@ func (t *Turn) End(fuel int64) {
 	if t.held {
 		s.releaseLocked(t, now)
 	}
+	f.displaceLocked(t, now)
 	if s.waiting.Load() > 0 {
 		s.dispatchLocked(now)
 	}
