@@ -30,6 +30,9 @@ type Invoker interface {
 
 	// Pools tells of every loaded version's instances.
 	Pools() []monitor.Pool
+
+	// Instances tells of a plugin's instances, one by one.
+	Instances(namespace, plugin string) []monitor.Instance
 }
 
 // Options are what the API stands on.
@@ -65,6 +68,7 @@ func New(o Options) http.Handler {
 	r.Put("/v1/plugins/{name}", s.handle(s.putPlugin, "live"))
 	r.Delete("/v1/plugins/{name}", s.handle(s.deletePlugin, "force"))
 	r.Post("/v1/plugins/{name}/live", s.handle(s.setLive))
+	r.Get("/v1/plugins/{name}/instances", s.handle(s.listInstances))
 	r.Get("/v1/plugins/{name}/versions/{version}/module", s.handle(s.getModule))
 	r.Post("/v1/plugins/{name}/invoke", s.handle(s.invoke))
 	r.Post("/v1/plugins/{name}/invoke/{function}", s.handle(s.invoke))

@@ -48,7 +48,10 @@ func serve(t *testing.T) (url string, log *bytes.Buffer) {
 		t.Fatal(err)
 	}
 	var i *invoke.Invoker
-	m := monitor.New(func() []monitor.Pool { return i.Pools() }, func() monitor.Guests { return monitor.Guests(e.Stats()) })
+	m := monitor.New(monitor.Sources{
+		Pools: func() []monitor.Pool { return i.Pools() }, Guests: func() monitor.Guests { return monitor.Guests(e.Stats()) },
+		Scheduler: func() monitor.Scheduler { return i.Scheduler() },
+	})
 	i = invoke.New(invoke.Options{Engine: e, Monitor: m, Pool: invoke.Pool{Waiting: 100}, Log: logger})
 	limits := task.Limits{Memory: 1 << 20, Timeout: task.Duration(10 * time.Second), Fuel: 1e12, Stack: 1 << 20, Input: 1 << 10, Output: 1 << 10}
 	c, err := plugins.Open(t.Context(), plugins.Options{

@@ -62,6 +62,7 @@ type pool struct {
 	Building int `json:"building"`
 	Lent     int `json:"lent"`
 	Waiting  int `json:"waiting"`
+	Size     int `json:"size"` // how many are worth having now
 	Max      int `json:"max"`
 
 	// Begins and Reason are as in /v1/stats.
@@ -149,7 +150,7 @@ func (s *server) writePlugin(w http.ResponseWriter, p plugins.Plugin) error {
 	live := task.Ref{Namespace: p.Namespace, Plugin: p.Name, Version: p.Live}
 	for _, q := range s.Invoker.Pools() {
 		if q.Ref == live {
-			out.Pool = &pool{Version: p.Live, Ready: q.Ready, Building: q.Building, Lent: q.Lent, Waiting: q.Waiting, Max: q.Max, Begins: q.Begins, Reason: q.Reason}
+			out.Pool = &pool{Version: p.Live, Ready: q.Ready, Building: q.Building, Lent: q.Lent, Waiting: q.Waiting, Size: q.Size, Max: q.Max, Begins: q.Begins, Reason: q.Reason}
 		}
 	}
 	for _, v := range slices.Backward(p.Versions) {
@@ -173,6 +174,14 @@ func (s *server) setLive(w http.ResponseWriter, r *request) error {
 		return err
 	}
 	return s.writePlugin(w, p)
+}
+
+func (s *server) listInstances(w http.ResponseWriter, r *request) error {
+	p, err := s.Catalogue.Plugin(namespace, r.param("name"))
+	if err != nil {
+		return err
+	}
+	return s.writeJSON(w, http.StatusOK, map[string]any{"instances": s.Invoker.Instances(p.Namespace, p.Name)})
 }
 
 func (s *server) deletePlugin(w http.ResponseWriter, r *request) error {

@@ -123,10 +123,11 @@ func (s *server) open(ctx context.Context) error {
 	if s.engine, err = newEngine(ctx, s.config, filepath.Join(dir, "code"), s.log); err != nil {
 		return err
 	}
-	s.monitor = monitor.New(
-		func() []monitor.Pool { return s.invoker.Pools() },
-		func() monitor.Guests { return monitor.Guests(s.engine.Stats()) },
-	)
+	s.monitor = monitor.New(monitor.Sources{
+		Pools:     func() []monitor.Pool { return s.invoker.Pools() },
+		Guests:    func() monitor.Guests { return monitor.Guests(s.engine.Stats()) },
+		Scheduler: func() monitor.Scheduler { return s.invoker.Scheduler() },
+	})
 	p := s.config.Pool
 	s.invoker = invoke.New(invoke.Options{
 		Engine: s.engine, Monitor: s.monitor, Scheduler: newScheduler(s.config.Scheduler), Log: s.log,

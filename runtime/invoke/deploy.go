@@ -7,7 +7,6 @@ import (
 	"log/slog"
 
 	"github.com/marketprism/prismrt/runtime/engine"
-	"github.com/marketprism/prismrt/runtime/monitor"
 	"github.com/marketprism/prismrt/runtime/pool"
 	"github.com/marketprism/prismrt/runtime/sched"
 	"github.com/marketprism/prismrt/runtime/task"
@@ -182,23 +181,6 @@ func (i *Invoker) State(namespace, plugin string) (state, reason string) {
 		return "failed", task.FaultOf(r.err).Message
 	}
 	return "ready", ""
-}
-
-// Pools tells of every loaded version's instances.
-func (i *Invoker) Pools() []monitor.Pool {
-	i.mu.RLock()
-	defer i.mu.RUnlock()
-	pools := make([]monitor.Pool, 0, len(i.loaded))
-	for ref, d := range i.loaded {
-		s := d.pool.Stats()
-		begins, reason := d.program.Begins()
-		pools = append(pools, monitor.Pool{
-			Begins: string(begins), Reason: reason,
-			Ref: ref, Ready: s.Ready, Building: s.Building, Lent: s.Lent, Waiting: s.Waiting, Size: s.Size, Max: s.Max,
-			Births: s.Births.Built, FailedBirths: s.Births.Failed, BirthTime: s.Births.Time,
-		})
-	}
-	return pools
 }
 
 // Close unloads everything, giving calls in flight until ctx ends.

@@ -45,7 +45,10 @@ func newInvoker(t testing.TB) (*invoke.Invoker, *monitor.Monitor) {
 		t.Fatal(err)
 	}
 	var i *invoke.Invoker
-	m := monitor.New(func() []monitor.Pool { return i.Pools() }, func() monitor.Guests { return monitor.Guests(e.Stats()) })
+	m := monitor.New(monitor.Sources{
+		Pools: func() []monitor.Pool { return i.Pools() }, Guests: func() monitor.Guests { return monitor.Guests(e.Stats()) },
+		Scheduler: func() monitor.Scheduler { return i.Scheduler() },
+	})
 	i = invoke.New(invoke.Options{Engine: e, Monitor: m, Pool: invoke.Pool{Waiting: 100}, Log: slog.New(slog.NewTextHandler(os.Stderr, nil))})
 	t.Cleanup(func() {
 		if err := i.Close(context.Background()); err != nil {
@@ -161,7 +164,10 @@ func TestTheLineIsBoundedAndItsDeadlineHolds(t *testing.T) {
 		t.Fatal(err)
 	}
 	var i *invoke.Invoker
-	m := monitor.New(func() []monitor.Pool { return i.Pools() }, func() monitor.Guests { return monitor.Guests(e.Stats()) })
+	m := monitor.New(monitor.Sources{
+		Pools: func() []monitor.Pool { return i.Pools() }, Guests: func() monitor.Guests { return monitor.Guests(e.Stats()) },
+		Scheduler: func() monitor.Scheduler { return i.Scheduler() },
+	})
 	s := sched.New(sched.Options{Cores: 1, Waiting: 1})
 	i = invoke.New(invoke.Options{Engine: e, Monitor: m, Scheduler: s, Log: slog.Default()})
 	module := counting('a')

@@ -50,6 +50,14 @@ var (
 		"Instances built, by result: ok or failed.", append(byVersion[:3:3], "result"), nil)
 	birthSecondsDesc = prometheus.NewDesc("prismrt_pool_birth_seconds_total",
 		"Time it took to build instances.", byVersion, nil)
+	deathsDesc = prometheus.NewDesc("prismrt_pool_deaths_total",
+		"Instances closed, by cause.", append(byVersion[:3:3], "cause"), nil)
+	turnsDesc = prometheus.NewDesc("prismrt_scheduler_calls",
+		"Calls in the scheduler's hands, by state: running or waiting for a turn.", []string{"namespace", "plugin", "state"}, nil)
+	refusedDesc = prometheus.NewDesc("prismrt_scheduler_refused_total",
+		"Calls that were refused a turn, by reason.", []string{"namespace", "plugin", "reason"}, nil)
+	busyDesc = prometheus.NewDesc("prismrt_scheduler_busy_seconds_total",
+		"Time that guests had cores, over all cores.", nil, nil)
 	reservedDesc = prometheus.NewDesc("prismrt_guest_memory_reserved_bytes",
 		"Address space under guest memories, most of it never touched.", nil, nil)
 	connectionsDesc = prometheus.NewDesc("prismrt_inbound_connections",
@@ -60,7 +68,7 @@ var (
 func (scraped) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		invocationsDesc, phasesDesc, bytesDesc, fuelDesc,
-		instancesDesc, waitingDesc, sizeDesc, limitDesc, birthsDesc, birthSecondsDesc, reservedDesc, connectionsDesc,
+		instancesDesc, waitingDesc, sizeDesc, limitDesc, birthsDesc, birthSecondsDesc, deathsDesc, turnsDesc, refusedDesc, busyDesc, reservedDesc, connectionsDesc,
 	} {
 		ch <- d
 	}
@@ -96,7 +104,7 @@ func (s scraped) Collect(ch chan<- prometheus.Metric) {
 		counter(fuelDesc, float64(row.fuel), of...)
 		row.mu.Unlock()
 	}
-	for _, p := range s.monitor.pools() {
+	for _, p := range s.monitor.sources.Pools() {
 		of := versionLabels(p.Ref)
 		with := func(label string) []string { return append(of[:3:3], label) }
 		gauge(instancesDesc, int64(p.Ready), with("ready")...)
@@ -108,8 +116,20 @@ func (s scraped) Collect(ch chan<- prometheus.Metric) {
 		counter(birthsDesc, float64(p.Births), with("ok")...)
 		counter(birthsDesc, float64(p.FailedBirths), with("failed")...)
 		counter(birthSecondsDesc, p.BirthTime.Seconds(), of...)
+		for cause, n := range p.Deaths {
+			counter(deathsDesc, float64(n), with(cause)...)
+		}
 	}
-	gauge(reservedDesc, s.monitor.guests().ReservedBytes)
+	turns := s.monitor.sources.Scheduler()
+	counter(busyDesc, turns.Busy.Seconds()*float64(turns.Cores))
+	for _, f := range turns.Flows {
+		gauge(turnsDesc, int64(f.Running), f.Namespace, f.Plugin, "running")
+		gauge(turnsDesc, int64(f.Waiting), f.Namespace, f.Plugin, "waiting")
+		for reason, n := range f.Refused {
+			counter(refusedDesc, float64(n), f.Namespace, f.Plugin, reason)
+		}
+	}
+	gauge(reservedDesc, s.monitor.sources.Guests().ReservedBytes)
 	c := &s.monitor.connections
 	active := c.active.Load()
 	gauge(connectionsDesc, active, "active")

@@ -23,12 +23,18 @@ type Monitor struct {
 
 	begun       time.Time
 	seconds     *prometheus.HistogramVec
-	pools       func() []Pool
-	guests      func() Guests
+	sources     Sources
 	connections connections
 
 	mu   sync.Mutex
 	rows map[task.Ref]*Row
+}
+
+// Sources are asked at each look; they must be ready by the first.
+type Sources struct {
+	Pools     func() []Pool
+	Guests    func() Guests
+	Scheduler func() Scheduler
 }
 
 // Pool is what is told of the instances of one version.
@@ -37,9 +43,31 @@ type Pool struct {
 	Ready, Building, Lent, Waiting int
 	Size, Max                      int // how many are worth having, and may be
 	Births, FailedBirths           int64
-	BirthTime                      time.Duration // over all of them
-	Begins                         string        // what each call begins with: checkpoint, start or anew
-	Reason                         string        // why not with more than that, "" without one
+	BirthTime                      time.Duration    // over all of them
+	Deaths                         map[string]int64 // by cause
+	DeadCalls                      int64            // that the dead had served
+	Held, Capacity                 time.Duration    // how long instances were lent, and how long they lived
+	Begins                         string           // what each call begins with: checkpoint, start or anew
+	Reason                         string           // why not with more than that, "" without one
+}
+
+// Scheduler is what is told of who runs and who waits for a turn.
+type Scheduler struct {
+	Policy                 string
+	Cores                  int
+	Running, Long, Waiting int
+	Refused                map[string]int64 // calls, by reason
+	Busy, Time             time.Duration    // how long all cores had guests, and how long they could have
+	Flows                  []Flow
+}
+
+// Flow is a plugin in the scheduler's eyes.
+type Flow struct {
+	Namespace, Plugin string
+	Running, Waiting  int
+	Refused           map[string]int64 // calls, by reason
+	Fuel              int64            // burnt
+	Drain             float64          // calls a second that the line was done with lately; 0: not known
 }
 
 // Guests is what is told of the instances of all versions.
@@ -48,12 +76,11 @@ type Guests struct {
 	ReservedBytes int64 // of address space, most of it never touched
 }
 
-// New makes a monitor. Pools and guests are asked at each scrape; they must be
-// ready by the first.
-func New(pools func() []Pool, guests func() Guests) *Monitor {
+// New makes a monitor.
+func New(from Sources) *Monitor {
 	m := &Monitor{
 		Registry: prometheus.NewRegistry(), begun: time.Now(), seconds: newSeconds(),
-		pools: pools, guests: guests, rows: make(map[task.Ref]*Row),
+		sources: from, rows: make(map[task.Ref]*Row),
 	}
 	m.Registry.MustRegister(
 		collectors.NewGoCollector(),

@@ -15,15 +15,22 @@ import (
 )
 
 func newMonitor() *monitor.Monitor {
-	return monitor.New(
-		func() []monitor.Pool {
+	return monitor.New(monitor.Sources{
+		Pools: func() []monitor.Pool {
 			return []monitor.Pool{{
 				Ref: task.Ref{Namespace: "default", Plugin: "up", Version: 2}, Ready: 1, Building: 2, Lent: 3, Waiting: 4, Max: 9,
 				Births: 3, FailedBirths: 1, BirthTime: 8 * time.Millisecond,
+				Deaths: map[string]int64{"idle": 1, "spoilt": 3}, DeadCalls: 20, Held: time.Second, Capacity: 4 * time.Second,
 			}}
 		},
-		func() monitor.Guests { return monitor.Guests{Instances: 4, ReservedBytes: 1 << 20} },
-	)
+		Guests: func() monitor.Guests { return monitor.Guests{Instances: 4, ReservedBytes: 1 << 20} },
+		Scheduler: func() monitor.Scheduler {
+			return monitor.Scheduler{
+				Policy: "fair", Cores: 2, Running: 3, Waiting: 5, Refused: map[string]int64{"late": 7}, Busy: 3 * time.Second, Time: 4 * time.Second,
+				Flows: []monitor.Flow{{Namespace: "default", Plugin: "up", Running: 3, Waiting: 5, Refused: map[string]int64{"late": 7}, Fuel: 100, Drain: 2.5}},
+			}
+		},
+	})
 }
 
 func TestARowTellsWhatBecameOfItsInvocations(t *testing.T) {

@@ -24,7 +24,7 @@ type Row struct {
 	spent   task.Timing // over all of them
 
 	// In microseconds.
-	total, pool, run, rewind *hdrhistogram.Histogram
+	total, queue, pool, run, rewind *hdrhistogram.Histogram
 }
 
 // Observation is one finished invocation.
@@ -45,7 +45,7 @@ func newHistogram() *hdrhistogram.Histogram {
 func newRow(seconds prometheus.Observer) *Row {
 	return &Row{
 		seconds: seconds, faults: make(map[task.Kind]int64),
-		total: newHistogram(), pool: newHistogram(), run: newHistogram(), rewind: newHistogram(),
+		total: newHistogram(), queue: newHistogram(), pool: newHistogram(), run: newHistogram(), rewind: newHistogram(),
 	}
 }
 
@@ -67,6 +67,7 @@ func (r *Row) Observe(o Observation) {
 	r.spent.Run += o.Timing.Run
 	r.spent.Host += o.Timing.Host
 	record(r.total, o.Total)
+	record(r.queue, o.Timing.Queue)
 	record(r.pool, o.Timing.Pool)
 	record(r.run, o.Timing.Run)
 	if o.Timing.Rewind > 0 {

@@ -50,10 +50,34 @@ type Connections struct {
 
 // Async is who runs and who waits.
 type Async struct {
-	Goroutines         int64     `json:"goroutines"`
-	GOMAXPROCS         int64     `json:"gomaxprocs"`
-	RunQueueLatencyP99 float64   `json:"run_queue_latency_p99_ms"` // since the start
-	Pools              []PoolRow `json:"pools"`
+	Goroutines         int64        `json:"goroutines"`
+	GOMAXPROCS         int64        `json:"gomaxprocs"`
+	RunQueueLatencyP99 float64      `json:"run_queue_latency_p99_ms"` // since the start
+	Scheduler          SchedulerRow `json:"scheduler"`
+	Pools              []PoolRow    `json:"pools"`
+}
+
+// SchedulerRow is who runs and who waits for a turn.
+type SchedulerRow struct {
+	Policy      string           `json:"policy"`
+	Cores       int              `json:"cores"`
+	Running     int              `json:"running"` // guests with a turn
+	Long        int              `json:"long"`    // of these, past their first slice
+	Waiting     int              `json:"waiting"`
+	Refused     map[string]int64 `json:"refused"`     // calls, by reason
+	Utilisation float64          `json:"utilisation"` // share of the cores' time that guests had, since the start
+	Flows       []FlowRow        `json:"flows"`
+}
+
+// FlowRow is a plugin in the scheduler's eyes.
+type FlowRow struct {
+	Namespace string           `json:"namespace"`
+	Plugin    string           `json:"plugin"`
+	Running   int              `json:"running"`
+	Waiting   int              `json:"waiting"`
+	Refused   map[string]int64 `json:"refused"`
+	Fuel      int64            `json:"fuel"`
+	Drain     float64          `json:"drain_per_second"` // how fast its line went lately; 0: nobody waited yet
 }
 
 // PoolRow is the pool of one version.
@@ -69,6 +93,10 @@ type PoolRow struct {
 	Max         int     `json:"max"`
 	Births      int64   `json:"births"`
 	BirthMeanMS float64 `json:"birth_mean_ms"` // failed ones included
+
+	Deaths        map[string]int64 `json:"deaths"`          // by cause
+	LifeMeanCalls float64          `json:"life_mean_calls"` // of those that ended; 0: none has
+	Utilisation   float64          `json:"utilisation"`     // share of their lives that instances were lent
 
 	// Begins is what each call begins with: "checkpoint", the image of a command at
 	// its first read; "start", the image of what has been set up; "anew", an instance
@@ -89,6 +117,7 @@ type Plugin struct {
 	OutputBytes int64               `json:"output_bytes"`
 	Fuel        int64               `json:"fuel"` // instructions
 	Total       Times               `json:"total"`
+	Queue       Times               `json:"queue"`
 	Pool        Times               `json:"pool"`
 	Run         Times               `json:"run"`
 	Rewind      Times               `json:"rewind"`
@@ -110,15 +139,23 @@ func (m *Monitor) Stats() Stats {
 			s.Memory.ResidentBytes = int64(stat.ResidentMemory())
 		}
 	}
-	guests := m.guests()
+	guests := m.sources.Guests()
 	s.Memory.GuestReservedBytes, s.Objects.Instances = guests.ReservedBytes, guests.Instances
 	s.Connections = Connections{Open: m.connections.open.Load(), Active: m.connections.active.Load()}
+	s.Async.Scheduler = m.scheduler()
 	s.Async.Pools = []PoolRow{}
-	for _, p := range m.pools() {
+	for _, p := range m.sources.Pools() {
 		row := PoolRow{
 			Namespace: p.Ref.Namespace, Plugin: p.Ref.Plugin, Version: p.Ref.Version,
 			Ready: p.Ready, Building: p.Building, Lent: p.Lent, Waiting: p.Waiting, Size: p.Size, Max: p.Max, Births: p.Births,
-			Begins: p.Begins, Reason: p.Reason,
+			Begins: p.Begins, Reason: p.Reason, Deaths: p.Deaths, Utilisation: part(p.Held, p.Capacity),
+		}
+		var dead int64
+		for _, n := range p.Deaths {
+			dead += n
+		}
+		if dead > 0 {
+			row.LifeMeanCalls = float64(p.DeadCalls) / float64(dead)
 		}
 		if n := p.Births + p.FailedBirths; n > 0 {
 			row.BirthMeanMS = milliseconds(p.BirthTime) / float64(n)
@@ -127,6 +164,29 @@ func (m *Monitor) Stats() Stats {
 	}
 	s.Plugins = m.plugins()
 	return s
+}
+
+func (m *Monitor) scheduler() SchedulerRow {
+	s := m.sources.Scheduler()
+	row := SchedulerRow{
+		Policy: s.Policy, Cores: s.Cores, Running: s.Running, Long: s.Long, Waiting: s.Waiting, Refused: s.Refused,
+		Utilisation: part(s.Busy, s.Time), Flows: []FlowRow{},
+	}
+	for _, f := range s.Flows {
+		row.Flows = append(row.Flows, FlowRow(f))
+	}
+	slices.SortFunc(row.Flows, func(a, b FlowRow) int {
+		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Plugin, b.Plugin))
+	})
+	return row
+}
+
+// part is a share of a time, 0 of none.
+func part(of, all time.Duration) float64 {
+	if all <= 0 {
+		return 0
+	}
+	return float64(of) / float64(all)
 }
 
 func (m *Monitor) plugins() []Plugin {
@@ -151,7 +211,7 @@ func (r *Row) plugin(ref task.Ref) Plugin {
 	return Plugin{
 		Namespace: ref.Namespace, Plugin: ref.Plugin, Version: ref.Version,
 		Calls: r.calls, Faults: faults, InputBytes: r.in, OutputBytes: r.out, Fuel: r.fuel,
-		Total: times(r.total), Pool: times(r.pool), Run: times(r.run), Rewind: times(r.rewind),
+		Total: times(r.total), Queue: times(r.queue), Pool: times(r.pool), Run: times(r.run), Rewind: times(r.rewind),
 	}
 }
 

@@ -23,6 +23,7 @@ func (t *Totals) add(u Totals) {
 type Stats struct {
 	Totals // of flows that were forgotten, too
 
+	Policy                 Policy
 	Cores, Slots           int
 	Running, Long, Waiting int // guests with a slot, those of them past their first slice, guests without
 
@@ -66,7 +67,7 @@ func (s *Scheduler) Stats() Stats {
 	defer s.mu.Unlock()
 	s.countLocked(now)
 	stats := Stats{
-		Totals: s.gone, Cores: s.options.Cores, Slots: s.slots,
+		Totals: s.gone, Policy: s.options.Policy, Cores: s.options.Cores, Slots: s.slots,
 		Running: s.running, Long: s.long, Waiting: int(s.waiting.Load()),
 		Busy: s.busy / time.Duration(s.options.Cores), Time: max(now, s.counted),
 	}

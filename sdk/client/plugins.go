@@ -44,6 +44,7 @@ type Pool struct {
 	Building int `json:"building"` // being made
 	Lent     int `json:"lent"`     // running a call
 	Waiting  int `json:"waiting"`  // calls in line for an instance
+	Size     int `json:"size"`     // instances that are worth having now
 	Max      int `json:"max"`      // instances alive at once
 }
 
