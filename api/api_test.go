@@ -3,6 +3,7 @@ package api_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
@@ -11,6 +12,7 @@ import (
 	"net/http/httptest"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -167,6 +169,44 @@ func TestEveryKindHasAStatus(t *testing.T) {
 		// What the guest did is not an operator's alarm, and is not retried.
 		if status := api.Status(kind); (status >= 500) != kind.Retryable() {
 			t.Errorf("%s has the status %d and is retryable: %v", kind, status, kind.Retryable())
+		}
+	}
+}
+
+func TestTheLivesOfInstancesAreTold(t *testing.T) {
+	url, _ := serve(t)
+	if status, answer := do(t, "PUT", url+"/v1/plugins/p", telling(7)); status != 201 {
+		t.Fatal(status, answer)
+	}
+	for range 5 {
+		do(t, "POST", url+"/v1/plugins/p/invoke", nil)
+	}
+	status, answer := do(t, "GET", url+"/v1/plugins/p/instances", nil)
+	var got struct{ Instances []monitor.Instance }
+	if err := json.Unmarshal([]byte(answer), &got); err != nil || status != 200 {
+		t.Fatal(status, answer, err)
+	}
+	var calls, rewinds int64
+	for _, i := range got.Instances {
+		calls += i.Calls
+		rewinds += i.Rewinds
+		if i.Version != 1 || i.BornAt.IsZero() || i.State == "" {
+			t.Errorf("an instance is told of as %+v", i)
+		}
+	}
+	if calls < 5 || rewinds != calls { // the first loan is the upload's
+		t.Errorf("%d calls and %d rewinds are told of: %s", calls, rewinds, answer)
+	}
+	if status, answer := do(t, "GET", url+"/v1/plugins/none/instances", nil); status != 404 {
+		t.Errorf("of no plugin: %d %s", status, answer)
+	}
+}
+
+// Clients that are turned away are told when to come again, in whole seconds.
+func TestWhoIsTurnedAwayIsToldWhenToComeAgain(t *testing.T) {
+	for after, want := range map[time.Duration]string{0: "1", time.Millisecond: "1", 2500 * time.Millisecond: "3", time.Hour: "60"} {
+		if got := api.RetryAfter(after); strconv.Itoa(got) != want {
+			t.Errorf("after %v: %d, want %s", after, got, want)
 		}
 	}
 }

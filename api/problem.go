@@ -141,9 +141,9 @@ func checkQuery(r *http.Request, known []string) error {
 	return nil
 }
 
-// retryAfter is a Retry-After in seconds (RFC 9110, section 10.2.3), of at least one and
+// RetryAfter is a Retry-After in seconds (RFC 9110, section 10.2.3), of at least one and
 // at most a minute: what was measured is not good for longer.
-func retryAfter(d time.Duration) int {
+func RetryAfter(d time.Duration) int {
 	return int(min(max(d+time.Second-1, time.Second), time.Minute) / time.Second)
 }
 
@@ -158,7 +158,7 @@ func (s *server) writeProblem(w http.ResponseWriter, r *request, err error) {
 			slog.String("method", r.Method), slog.String("path", r.URL.Path), slog.Any("error", err))
 	}
 	if status == http.StatusServiceUnavailable {
-		w.Header().Set("Retry-After", strconv.Itoa(retryAfter(fault.RetryAfter)))
+		w.Header().Set("Retry-After", strconv.Itoa(RetryAfter(fault.RetryAfter)))
 	}
 	body, err := json.Marshal(problem{
 		Type: "urn:prismrt:fault:" + string(fault.Kind), Title: titles[fault.Kind], Status: status, Detail: fault.Message,

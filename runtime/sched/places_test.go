@@ -1,0 +1,171 @@
+package sched_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/marketprism/prismrt/runtime/sched"
+)
+
+// visit begins a turn, waits on the host for a while, and ends it.
+func visit(ctx context.Context, f *sched.Flow, stay time.Duration, begun func()) error {
+	var turn sched.Turn
+	if err := f.Begin(ctx, &turn, sched.Call{}); err != nil {
+		return err
+	}
+	begun()
+	turn.Leave()
+	time.Sleep(stay)
+	turn.End(1)
+	return nil
+}
+
+func TestNoMoreBeginThanThereArePlacesAndInOrder(t *testing.T) {
+	for _, policy := range sched.Policies {
+		synctest.Test(t, func(t *testing.T) {
+			s := newScheduler(t, sched.Options{Cores: 8, Policy: policy})
+			f := s.Flow("a", "p")
+			f.Places("one", 1)
+			f.Places("two", 1)
+			var wg sync.WaitGroup
+			var mu sync.Mutex
+			var order []int
+			for n := range 9 {
+				wg.Go(func() {
+					if err := visit(t.Context(), f, time.Second, func() {
+						mu.Lock()
+						defer mu.Unlock()
+						order = append(order, n)
+					}); err != nil {
+						t.Error(err)
+					}
+				})
+				synctest.Wait()
+			}
+			for want := 2; want <= 8; want += 2 {
+				if len(order) != want || s.Stats().Waiting != 9-want {
+					t.Fatalf("%s: %v have begun and %d wait, want %d to have", policy, order, s.Stats().Waiting, want)
+				}
+				time.Sleep(time.Second)
+				synctest.Wait()
+			}
+			wg.Wait()
+			if !slices.IsSorted(order) || len(order) != 9 {
+				t.Errorf("%s: they began in the order %v", policy, order)
+			}
+		})
+	}
+}
+
+func TestPlacesThatComeAndGoAreUsed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScheduler(t, sched.Options{Cores: 8})
+		f := s.Flow("a", "p")
+		f.Places("few", 1)
+		var wg sync.WaitGroup
+		begun := 0
+		var mu sync.Mutex
+		come := func() {
+			wg.Go(func() {
+				_ = visit(t.Context(), f, time.Hour, func() { mu.Lock(); begun++; mu.Unlock() })
+			})
+			synctest.Wait()
+		}
+		come()
+		come()
+		come()
+		if begun != 1 {
+			t.Errorf("%d have begun in one place", begun)
+		}
+		f.Places("few", 2)
+		synctest.Wait()
+		if begun != 2 {
+			t.Errorf("%d have begun in two places", begun)
+		}
+		f.Places("few", 0)
+		synctest.Wait()
+		if begun != 3 {
+			t.Errorf("%d have begun without a bound", begun)
+		}
+		wg.Wait()
+	})
+}
+
+func TestWhoGivesUpAtTheDoorOrInPlaceKeepsNobodyOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScheduler(t, sched.Options{Cores: 1, Short: 1})
+		f, other := s.Flow("a", "p"), s.Flow("b", "q")
+		f.Places("one", 1)
+		var held [2]sched.Turn // all slots
+		for i := range held {
+			if err := other.Begin(t.Context(), &held[i], sched.Call{}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		var wg sync.WaitGroup
+		for range 2 { // one in place, one at the door
+			wg.Go(func() {
+				if err := visit(ctx, f, 0, func() {}); !errors.Is(err, context.Canceled) {
+					t.Errorf("who gave up got %v", err)
+				}
+			})
+			synctest.Wait()
+		}
+		var after error = errors.New("has not ended")
+		wg.Go(func() { after = visit(t.Context(), f, 0, func() {}) })
+		synctest.Wait()
+		cancel()
+		synctest.Wait()
+		for i := range held {
+			held[i].End(0)
+		}
+		wg.Wait()
+		if after != nil {
+			t.Errorf("who came after them: %v", after)
+		}
+		if st := s.Stats(); st.Waiting != 0 || st.Running != 0 {
+			t.Errorf("%+v", st)
+		}
+	})
+}
+
+func TestTheWaitAtTheDoorIsForeseen(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScheduler(t, sched.Options{Cores: 8})
+		f := s.Flow("a", "p")
+		f.Places("one", 1)
+		const stay = 10 * time.Millisecond
+		var wg sync.WaitGroup
+		come := func(timeout time.Duration) (err error) {
+			ctx, cancel := context.WithTimeout(t.Context(), timeout)
+			defer cancel()
+			return visit(ctx, f, stay, func() {})
+		}
+		for range 30 { // from which it learns
+			wg.Go(func() { _ = come(time.Hour) })
+		}
+		time.Sleep(20*stay + stay/2) // nine wait, and one is half way through
+		begun := time.Now()
+		if err := come(8 * stay); !refusedAs(err, sched.Late) {
+			t.Errorf("with time for eight and nine ahead: %v", err)
+		}
+		if waited := time.Since(begun); waited > 0 {
+			t.Errorf("it learnt so after %v", waited)
+		}
+		if err := come(20 * stay); err != nil {
+			t.Errorf("with time for twenty and nine ahead: %v", err)
+		}
+		wg.Wait()
+	})
+}
+
+func refusedAs(err error, reason sched.Reason) bool {
+	r, ok := errors.AsType[*sched.Refusal](err)
+	return ok && r.Reason == reason
+}
