@@ -41,7 +41,7 @@ type meter struct {
 	slices   int       // that were given
 	entered  bool      // the turn is held
 	watched  bool      // it has been on one thread, with an eye on the pages it writes
-	since    time.Time // when the slice was given
+	since    time.Time // when the slice was given; zero for the first, which most calls do not use up
 }
 
 // run calls functions of a guest, until one fails, and settles their fuel. The
@@ -59,7 +59,8 @@ func (c *call) run(stack []uint64, functions ...api.Function) (err error) {
 	}
 	c.watch()
 	defer c.unwatch(unwatched)
-	c.give(min(i.slice, c.left()))
+	c.given = min(i.slice, c.left())
+	i.fuel.Set(uint64(c.given))
 	for _, f := range functions {
 		c.begins = i.program.version.ABI == task.ABICommand && i.program.rewritten.Command && i.function(wasm.RunFunction).Function == f
 		c.runs = c.begins
@@ -146,10 +147,12 @@ func (c *call) refuel() {
 	if c.stopped != nil || c.Err() != nil {
 		panic(errEnded)
 	}
-	// Half way to what would have taken a sliceTime, so that one slow slice does not
-	// make the next too short.
-	wanted := float64(i.slice) * float64(sliceTime) / float64(max(time.Since(c.since), time.Microsecond))
-	i.slice = int64(min(max(math.Sqrt(float64(i.slice)*wanted), minSlice), maxSlice))
+	if !c.since.IsZero() {
+		// Half way to what would have taken a sliceTime, so that one slow slice does not
+		// make the next too short.
+		wanted := float64(i.slice) * float64(sliceTime) / float64(max(time.Since(c.since), time.Microsecond))
+		i.slice = int64(min(max(math.Sqrt(float64(i.slice)*wanted), minSlice), maxSlice))
+	}
 	if c.slices++; c.slices == watchedSlices || c.turn.Contended() {
 		c.unwatch(unwatched)
 	}
@@ -167,12 +170,23 @@ func (c *call) Spend(fuel int64) {
 	global := c.instance.fuel
 	left := int64(global.Get()) - fuel
 	global.Set(uint64(left))
-	if c.unlooked += fuel; left < 0 || c.unlooked >= lookAfter && time.Since(c.since) > 2*sliceTime {
+	c.unlooked += fuel
+	if left < 0 || c.unlooked >= lookAfter && c.looksLong() {
 		c.refuel()
 	}
 	if c.unlooked >= lookAfter {
 		c.unlooked = 0
 	}
+}
+
+// looksLong tells whether the slice has taken too long by the clock, which in the first
+// slice begins with the first look.
+func (c *call) looksLong() bool {
+	if c.since.IsZero() {
+		c.since = time.Now()
+		return false
+	}
+	return time.Since(c.since) > 2*sliceTime
 }
 
 // instantiateMeter offers the function that metered modules call.
