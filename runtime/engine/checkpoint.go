@@ -74,7 +74,8 @@ func (c *call) begun(ctx context.Context) {
 	i := c.instance
 	if p := i.checkpoint; p != nil {
 		i.stack.Set(i.image.stack)
-		c.output, c.log, c.failure = append(c.in.Buffer[:0], p.output...), p.log.clone(), p.failure // what is answered is the caller's
+		c.output = append(c.output, p.output...) // what is answered is the caller's
+		c.log, c.failure = p.log.clone(), p.failure
 		p.resume(ctx)
 	}
 	if i.beginning == nil {

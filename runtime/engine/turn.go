@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"errors"
+
 	"github.com/marketprism/prismrt/runtime/task"
 )
 
@@ -47,7 +49,7 @@ func (c *call) enter() bool {
 
 // refused notes why the scheduler ends the guest, where that is not the context's end.
 func (c *call) refused(err error) {
-	if f, ok := err.(*task.Fault); ok && c.stopped == nil {
+	if f, ok := errors.AsType[*task.Fault](err); ok && c.stopped == nil {
 		c.stopped = f
 	}
 }

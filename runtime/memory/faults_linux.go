@@ -14,5 +14,5 @@ func faults() int64 {
 	if _, _, errno := unix.RawSyscall(unix.SYS_GETRUSAGE, unix.RUSAGE_THREAD, uintptr(unsafe.Pointer(&u)), 0); errno != 0 {
 		return -1
 	}
-	return int64(u.Minflt) + int64(u.Majflt)
+	return int64(u.Minflt) + int64(u.Majflt) //nolint:unconvert // of 32 bits on systems of 32
 }

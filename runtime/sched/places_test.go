@@ -117,7 +117,7 @@ func TestWhoGivesUpAtTheDoorOrInPlaceKeepsNobodyOut(t *testing.T) {
 			})
 			synctest.Wait()
 		}
-		var after error = errors.New("has not ended")
+		after := errors.New("has not ended")
 		wg.Go(func() { after = visit(t.Context(), f, 0, func() {}) })
 		synctest.Wait()
 		cancel()
