@@ -22,22 +22,26 @@ import (
 )
 
 // counting is a module whose handler "handle" adds one to a byte of its memory
-// and answers it, beginning with first, and whose handler "spin" never returns.
+// and answers it, beginning with first; its handler "spin" never returns and "trap"
+// traps.
 func counting(first byte) []byte {
 	return slices.Concat(
 		[]byte{0, 'a', 's', 'm', 1, 0, 0, 0},
 		[]byte{1, 10, 2, 0x60, 2, 0x7f, 0x7f, 0, 0x60, 0, 1, 0x7f},
 		[]byte{2, 22, 1, 5}, []byte("prism"), []byte{12}, []byte("output_write"), []byte{0, 0},
-		[]byte{3, 3, 2, 1, 1, 5, 3, 1, 0, 1},
-		[]byte{7, 26, 3, 6}, []byte("memory"), []byte{2, 0, 6}, []byte("handle"), []byte{0, 1, 4}, []byte("spin"), []byte{0, 2},
-		[]byte{10, 35, 2},
+		[]byte{3, 4, 3, 1, 1, 1, 5, 3, 1, 0, 1},
+		[]byte{7, 33, 4, 6}, []byte("memory"), []byte{2, 0, 6}, []byte("handle"), []byte{0, 1, 4}, []byte("spin"), []byte{0, 2, 4}, []byte("trap"), []byte{0, 3},
+		[]byte{10, 39, 3},
 		[]byte{23, 0, 0x41, 0, 0x41, 0, 0x2d, 0, 0, 0x41, 1, 0x6a, 0x3a, 0, 0, 0x41, 0, 0x41, 1, 0x10, 0, 0x41, 0, 0x0b},
 		[]byte{9, 0, 0x03, 0x40, 0x0c, 0, 0x0b, 0x41, 0, 0x0b},
+		[]byte{3, 0, 0x00, 0x0b},
 		[]byte{11, 7, 1, 0, 0x41, 0, 0x0b, 1, first - 1},
 	)
 }
 
-func newInvoker(t testing.TB) (*invoke.Invoker, *monitor.Monitor) {
+func newInvoker(t testing.TB) (*invoke.Invoker, *monitor.Monitor) { return newInvokerOf(t, nil) }
+
+func newInvokerOf(t testing.TB, s *sched.Scheduler) (*invoke.Invoker, *monitor.Monitor) {
 	e, err := engine.New(t.Context(), engine.Options{
 		CacheDir: t.TempDir(), Hosts: []engine.Host{{Name: wasi.Module, Instantiate: wasi.Instantiate}, {Name: prism.Module, Instantiate: prism.Instantiate}},
 	})
@@ -49,7 +53,7 @@ func newInvoker(t testing.TB) (*invoke.Invoker, *monitor.Monitor) {
 		Pools: func() []monitor.Pool { return i.Pools() }, Guests: func() monitor.Guests { return monitor.Guests(e.Stats()) },
 		Scheduler: func() monitor.Scheduler { return i.Scheduler() },
 	})
-	i = invoke.New(invoke.Options{Engine: e, Monitor: m, Pool: invoke.Pool{Waiting: 100}, Log: slog.New(slog.NewTextHandler(os.Stderr, nil))})
+	i = invoke.New(invoke.Options{Engine: e, Monitor: m, Scheduler: s, Pool: invoke.Pool{Waiting: 100}, Log: slog.New(slog.NewTextHandler(os.Stderr, nil))})
 	t.Cleanup(func() {
 		if err := i.Close(context.Background()); err != nil {
 			t.Error(err)
@@ -211,6 +215,73 @@ func TestTheLineIsBoundedAndItsDeadlineHolds(t *testing.T) {
 	if err := i.Close(context.Background()); err != nil {
 		t.Error(err)
 	}
+}
+
+// Traps are the guest's: the instance is rewound as after any call, and lives on.
+func TestInstancesOutliveTheTrapsOfTheirCalls(t *testing.T) {
+	const every = 20
+	i, m := newInvoker(t)
+	deploy(t, i, 1, 'a')
+	var wg sync.WaitGroup
+	var trapped, wrong atomic.Int64
+	for range 4 {
+		wg.Go(func() {
+			for n := range 1000 {
+				function := ""
+				if n%every == 0 {
+					function = "trap"
+				}
+				result, err := call(t.Context(), i, task.Invocation{Function: function})
+				switch {
+				case function != "" && task.FaultOf(err) != nil && task.FaultOf(err).Kind == task.KindTrap:
+					trapped.Add(1)
+				case function != "" || err != nil || string(result.Output) != "a":
+					wrong.Add(1)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if trapped.Load() != 4000/every || wrong.Load() != 0 {
+		t.Errorf("%d calls trapped and %d went wrong", trapped.Load(), wrong.Load())
+	}
+	p := i.Pools()[0]
+	for cause, n := range p.Deaths {
+		if n > 0 {
+			t.Errorf("%d instances ended: %s", n, cause)
+		}
+	}
+	// One replaced at each trap would serve so many on average.
+	if calls := m.Stats().Plugins[0].Calls; calls/p.Births < 2*every {
+		t.Errorf("%d calls on %d instances, which is not twice the life of one that ends with each trap", calls, p.Births)
+	}
+}
+
+func TestGuestsHaveTheCoresWhenThereIsMoreToDo(t *testing.T) {
+	s := sched.New(sched.Options{Cores: 2})
+	i, _ := newInvokerOf(t, s)
+	deploy(t, i, 1, 'a')
+	ctx, cancel := context.WithCancel(t.Context())
+	var wg sync.WaitGroup
+	for range 6 {
+		wg.Go(func() {
+			for ctx.Err() == nil {
+				_, _ = call(ctx, i, task.Invocation{Function: "spin", Timeout: 30 * time.Millisecond})
+			}
+		})
+	}
+	for s.Stats().Long < 2 {
+		time.Sleep(time.Millisecond)
+	}
+	from := s.Stats()
+	for s.Stats().Time-from.Time < 500*time.Millisecond {
+		time.Sleep(10 * time.Millisecond)
+	}
+	if u := s.Stats().Utilisation(from); u < 0.8 {
+		t.Errorf("guests had the cores for %.2f of the time", u)
+	}
+	cancel()
+	wg.Wait()
 }
 
 func TestWhatIsAskedOfNothingIsToldSo(t *testing.T) {
