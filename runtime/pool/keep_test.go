@@ -211,9 +211,12 @@ func TestProbesTakeTurnsAndAnInstanceThatIsProbedIsNotLent(t *testing.T) {
 		var p *pool.Pool[int]
 		p = f.pool(pool.Options[int]{
 			Min: 3, Max: 3, ProbeEvery: time.Minute,
-			Probe: func(_ context.Context, n int) error {
+			Probe: func(ctx context.Context, n int) error {
 				probed.add(n)
 				time.Sleep(time.Second)
+				if ctx.Err() != nil { // the test is over
+					return ctx.Err()
+				}
 				if s := p.Stats(); s.Probing != 1 || s.Ready != 2 {
 					t.Errorf("while one is probed %+v", s)
 				}

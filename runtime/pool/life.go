@@ -129,7 +129,11 @@ func (p *Pool[T]) Living() []Living[T] {
 	defer p.mu.Unlock()
 	living := make([]Living[T], 0, len(p.items))
 	for _, it := range p.items {
-		living = append(living, Living[T]{it.Life, it.instance})
+		l := Living[T]{Life: it.Life}
+		if it.State != Building { // whose constructor writes it without the lock
+			l.Instance = it.instance
+		}
+		living = append(living, l)
 	}
 	slices.SortFunc(living, func(a, b Living[T]) int { return cmp.Compare(a.ID, b.ID) })
 	return living
