@@ -6,6 +6,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"runtime"
 	"time"
 
 	"github.com/go-chi/chi/v5"
@@ -24,6 +25,11 @@ type Invoker interface {
 
 	// Invoke runs a plugin once.
 	Invoke(ctx context.Context, in task.Invocation) (task.Result, error)
+
+	// Series runs a plugin on one input after another: next gives what differs from in and
+	// reports false when there is no more, done is told what became of it. The error is why
+	// ctx has ended.
+	Series(ctx context.Context, in task.Invocation, next func(in *task.Invocation) bool, done func(result *task.Result, err error)) error
 
 	// State says how a plugin stands: ready, loading, failed with a reason, or "".
 	State(namespace, plugin string) (state, reason string)
@@ -47,8 +53,12 @@ type Options struct {
 	// MaxModule and MaxManifest bound an upload, in bytes.
 	MaxModule, MaxManifest task.Bytes
 
-	// BodyTimeout bounds reading a request's body, and writing an answer's.
+	// BodyTimeout bounds reading a request's body, and writing an answer's. Of a batch it
+	// bounds how long either may make no progress.
 	BodyTimeout time.Duration
+
+	// Cores is how many guests can compute at once [GOMAXPROCS].
+	Cores int
 
 	Log *slog.Logger
 }
@@ -57,6 +67,9 @@ type server struct{ Options }
 
 // New returns the handler of the whole API.
 func New(o Options) http.Handler {
+	if o.Cores == 0 {
+		o.Cores = runtime.GOMAXPROCS(0)
+	}
 	s := &server{o}
 	r := chi.NewRouter()
 	r.Use(middleware.GetHead)
@@ -72,6 +85,9 @@ func New(o Options) http.Handler {
 	r.Get("/v1/plugins/{name}/versions/{version}/module", s.handle(s.getModule))
 	r.Post("/v1/plugins/{name}/invoke", s.handle(s.invoke))
 	r.Post("/v1/plugins/{name}/invoke/{function}", s.handle(s.invoke))
+
+	r.Post("/v1/plugins/{name}/batch", s.handle(s.batch))
+	r.Post("/v1/plugins/{name}/batch/{function}", s.handle(s.batch))
 
 	r.Get("/v1/stats", s.handle(s.stats))
 	r.Get("/healthz", s.handle(s.healthz))

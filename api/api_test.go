@@ -31,7 +31,7 @@ import (
 )
 
 // serve puts all the parts together in this process, for the race detector.
-func serve(t *testing.T) (url string, log *bytes.Buffer) {
+func serve(t *testing.T, change ...func(*api.Options)) (url string, log *bytes.Buffer) {
 	dir := t.TempDir()
 	log = new(bytes.Buffer)
 	logger := slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelWarn}))
@@ -55,7 +55,7 @@ func serve(t *testing.T) (url string, log *bytes.Buffer) {
 		Scheduler: func() monitor.Scheduler { return i.Scheduler() },
 	})
 	i = invoke.New(invoke.Options{Engine: e, Monitor: m, Pool: invoke.Pool{Waiting: 100}, Log: logger})
-	limits := task.Limits{Memory: 1 << 20, Timeout: task.Duration(10 * time.Second), Fuel: 1e12, Stack: 1 << 20, Input: 1 << 10, Output: 1 << 10}
+	limits := task.Limits{Memory: 1 << 20, Timeout: task.Duration(10 * time.Second), Fuel: 1e12, Stack: 1 << 20, Input: 1 << 10, Output: 1 << 16}
 	c, err := plugins.Open(t.Context(), plugins.Options{
 		Store: db, Modules: modules, Runner: i, Hosts: e, Code: e, Log: logger,
 		Defaults: plugins.Defaults{Limits: limits, MaxLimits: limits, Max: 4, MaxMax: 4},
@@ -63,10 +63,14 @@ func serve(t *testing.T) (url string, log *bytes.Buffer) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := httptest.NewServer(api.New(api.Options{
+	o := api.Options{
 		Catalogue: c, Invoker: i, Monitor: m, Unready: func() []string { return nil },
 		MaxModule: 1 << 20, MaxManifest: 1 << 10, BodyTimeout: time.Minute, Log: logger,
-	}))
+	}
+	for _, f := range change {
+		f(&o)
+	}
+	server := httptest.NewServer(api.New(o))
 	t.Cleanup(func() {
 		server.Close()
 		if err := i.Close(context.Background()); err != nil {

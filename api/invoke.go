@@ -24,13 +24,9 @@ func (b *buffer) free() {
 }
 
 func (s *server) invoke(w http.ResponseWriter, r *request) error {
-	in := task.Invocation{ID: r.id, Namespace: namespace, Plugin: r.param("name"), Function: r.param("function")}
-	if text := r.Header.Get("Prism-Timeout"); text != "" {
-		timeout, err := time.ParseDuration(text)
-		if err != nil || timeout <= 0 {
-			return task.Faultf(task.KindInvalid, "the header Prism-Timeout is %q; write a positive number and a unit, such as 500ms", text)
-		}
-		in.Timeout = timeout
+	in, err := invocationOf(r)
+	if err != nil {
+		return err
 	}
 	limits, err := s.Invoker.Limits(r.Context(), namespace, in.Plugin)
 	if err != nil {
@@ -57,6 +53,19 @@ func (s *server) invoke(w http.ResponseWriter, r *request) error {
 	w.Header()["Content-Type"] = octets
 	s.write(w, http.StatusOK, result.Output)
 	return nil
+}
+
+// invocationOf returns what a request says of a call, its input apart.
+func invocationOf(r *request) (task.Invocation, error) {
+	in := task.Invocation{ID: r.id, Namespace: namespace, Plugin: r.param("name"), Function: r.param("function")}
+	if text := r.Header.Get("Prism-Timeout"); text != "" {
+		timeout, err := time.ParseDuration(text)
+		if err != nil || timeout <= 0 {
+			return in, task.Faultf(task.KindInvalid, "the header Prism-Timeout is %q; write a positive number and a unit, such as 500ms", text)
+		}
+		in.Timeout = timeout
+	}
+	return in, nil
 }
 
 // unhurry takes the server's deadline for reading away where a call could reach it: the

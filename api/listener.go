@@ -28,7 +28,7 @@ func (l patientListener) Accept() (net.Conn, error) {
 
 type patientConn struct {
 	net.Conn
-	reading, writing patience
+	reading, writing alarm
 }
 
 func (c *patientConn) SetReadDeadline(t time.Time) error  { return c.reading.wait(t) }
@@ -57,8 +57,8 @@ func (c *patientConn) Write(b []byte) (written int, err error) {
 	}
 }
 
-// patience is the deadline of one direction.
-type patience struct {
+// alarm is the deadline of one direction.
+type alarm struct {
 	set func(time.Time) error
 
 	mu     sync.Mutex
@@ -68,28 +68,28 @@ type patience struct {
 
 // wait makes t the deadline. A timer that goes off earlier is left, also one that has
 // gone off: early sees to it.
-func (p *patience) wait(t time.Time) error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.wanted = t
-	if p.timer.Equal(t) || !p.timer.IsZero() && (t.IsZero() || p.timer.Before(t)) {
+func (a *alarm) wait(t time.Time) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.wanted = t
+	if a.timer.Equal(t) || !a.timer.IsZero() && (t.IsZero() || a.timer.Before(t)) {
 		return nil
 	}
-	p.timer = t
-	return p.set(t)
+	a.timer = t
+	return a.set(t)
 }
 
 // early tells whether an error is of a timer that went off before the deadline, which
 // is then set.
-func (p *patience) early(err error) bool {
+func (a *alarm) early(err error) bool {
 	if !errors.Is(err, os.ErrDeadlineExceeded) {
 		return false
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if !p.wanted.IsZero() && !time.Now().Before(p.wanted) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if !a.wanted.IsZero() && !time.Now().Before(a.wanted) {
 		return false
 	}
-	p.timer = p.wanted
-	return p.set(p.wanted) == nil
+	a.timer = a.wanted
+	return a.set(a.wanted) == nil
 }

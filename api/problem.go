@@ -148,25 +148,32 @@ func RetryAfter(d time.Duration) int {
 }
 
 func (s *server) writeProblem(w http.ResponseWriter, r *request, err error) {
+	status, _, body := s.problemOf(r, r.id, r.version, err)
+	if status == http.StatusServiceUnavailable {
+		w.Header().Set("Retry-After", strconv.Itoa(RetryAfter(task.FaultOf(err).RetryAfter)))
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	s.write(w, status, append(body, '\n'))
+}
+
+// problemOf returns the status and the problem document for what became of a call, and
+// logs it if it is ours. The version of the plugin is 0 where none was chosen.
+func (s *server) problemOf(r *request, id task.ID, version int, err error) (status int, kind task.Kind, document []byte) {
 	fault := task.FaultOf(err)
-	status := Status(fault.Kind)
+	status = Status(fault.Kind)
 	if f, ok := errors.AsType[*httpFault](err); ok {
 		status = f.status
 	}
 	if fault.Kind == task.KindInternal {
-		s.Log.Error("a request failed", slog.String("request_id", string(r.id)),
+		s.Log.Error("a request failed", slog.String("request_id", string(id)),
 			slog.String("method", r.Method), slog.String("path", r.URL.Path), slog.Any("error", err))
 	}
-	if status == http.StatusServiceUnavailable {
-		w.Header().Set("Retry-After", strconv.Itoa(RetryAfter(fault.RetryAfter)))
-	}
-	body, err := json.Marshal(problem{
+	document, err = json.Marshal(problem{
 		Type: "urn:prismrt:fault:" + string(fault.Kind), Title: titles[fault.Kind], Status: status, Detail: fault.Message,
-		Kind: fault.Kind, RequestID: r.id, Plugin: r.param("name"), Version: r.version, Stack: fault.Stack, Log: fault.Log,
+		Kind: fault.Kind, RequestID: id, Plugin: r.param("name"), Version: version, Stack: fault.Stack, Log: fault.Log,
 	})
 	if err != nil {
 		panic("api: a problem document does not encode: " + err.Error())
 	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	s.write(w, status, append(body, '\n'))
+	return status, fault.Kind, document
 }

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -21,6 +23,7 @@ type callCmd struct {
 	Target  string        `arg:"" name:"name" help:"The plugin, or plugin/function."`
 	Data    data          `placeholder:"X" help:"The input: the text itself, @FILE, or - for standard input. Default: standard input when it is not a terminal, else nothing."`
 	Timeout time.Duration `placeholder:"500ms" help:"Stop the plugin after this time; lowers the limit of its manifest."`
+	Batch   bool          `help:"Each line of the input is an input of its own: lines of JSON or other text in, a line of JSON out for each, as they come."`
 	Verbose bool          `short:"v" help:"Say on standard error which version ran, and where the time went."`
 }
 
@@ -33,7 +36,11 @@ Examples:
 
   prismrt call normalise --data '{"ping":true}'
   prismrt call normalise/score --data @message.json --timeout 500ms
-  head -1 messages.ndjson | prismrt call normalise --verbose`
+  head -1 messages.ndjson | prismrt call normalise --verbose
+  prismrt call normalise --batch < messages.ndjson > events.ndjson
+
+With --batch, a line is {"output": ...}, {"output_base64": ...} for what is not text, or
+{"error": ...}; one that failed ends nothing, and makes the exit code 1.`
 }
 
 // Run calls the plugin.
@@ -45,6 +52,10 @@ func (c *callCmd) Run(ctx context.Context, t *terminal, g *globals) error {
 	if c.Timeout < 0 {
 		return misuse{errors.New("--timeout must be over 0")}
 	}
+	options := client.CallOptions{Function: function, Timeout: c.Timeout}
+	if c.Batch {
+		return c.batch(ctx, t, g, plugin, options)
+	}
 	input, err := c.input(t)
 	if err != nil {
 		return err
@@ -53,7 +64,7 @@ func (c *callCmd) Run(ctx context.Context, t *terminal, g *globals) error {
 	if err != nil {
 		return err
 	}
-	result, err := server.Call(ctx, plugin, input, client.CallOptions{Function: function, Timeout: c.Timeout})
+	result, err := server.Call(ctx, plugin, input, options)
 	if err != nil {
 		return err
 	}
@@ -66,6 +77,52 @@ func (c *callCmd) Run(ctx context.Context, t *terminal, g *globals) error {
 	}
 	_, err = t.out.Write(result.Output)
 	return err
+}
+
+// batch sends the input line by line and prints the answers as they come.
+func (c *callCmd) batch(ctx context.Context, t *terminal, g *globals, plugin string, options client.CallOptions) error {
+	lines := t.in
+	if c.Data.given && c.Data.text != "-" {
+		input, err := c.input(t)
+		if err != nil {
+			return err
+		}
+		lines = bytes.NewReader(input)
+	}
+	server, err := g.client()
+	if err != nil {
+		return err
+	}
+	answers, err := server.BatchLines(ctx, plugin, lines, options)
+	if err != nil {
+		return err
+	}
+	defer answers.Close()
+	failed, all := 0, 0
+	for in, out := bufio.NewReader(answers), bufio.NewWriter(t.out); ; {
+		line, err := in.ReadBytes('\n')
+		if len(line) > 0 {
+			all++
+		}
+		if bytes.HasPrefix(line, []byte(`{"error":`)) {
+			failed++
+		}
+		_, _ = out.Write(line) // the flush tells
+		if err == nil && in.Buffered() > 0 {
+			continue
+		}
+		if flushed := out.Flush(); flushed != nil {
+			return flushed
+		}
+		switch {
+		case err == io.EOF && failed > 0:
+			return fmt.Errorf("%d of %d inputs failed", failed, all)
+		case err == io.EOF:
+			return nil
+		case err != nil:
+			return fmt.Errorf("the batch broke off: %w", err)
+		}
+	}
 }
 
 // input returns what --data stands for.

@@ -82,3 +82,30 @@ func TestCallAsJSONCarriesOutputOfAnyBytes(t *testing.T) {
 		}
 	}
 }
+
+func TestCallOfABatchIsLinesInAndLinesOut(t *testing.T) {
+	s := newShell(t, map[string]http.HandlerFunc{
+		"POST /v1/plugins/{name}/batch/{function}": func(w http.ResponseWriter, r *http.Request) {
+			if r.Header.Get("Content-Type") != "application/x-ndjson" || r.Header.Get("Prism-Timeout") != "500ms" {
+				t.Errorf("headers %v", r.Header)
+			}
+			input, _ := io.ReadAll(r.Body)
+			for line := range strings.Lines(string(input)) {
+				if line = strings.TrimSpace(line); line == "bad" {
+					_, _ = fmt.Fprintln(w, `{"error":{"kind":"guest"}}`)
+				} else {
+					_, _ = fmt.Fprintf(w, "{\"output\":%q}\n", line)
+				}
+			}
+		},
+	})
+	s.stdin = "one\ntwo\n"
+	s.run(0, "call", "a/f", "--batch", "--timeout", "500ms")
+	if want := "{\"output\":\"one\"}\n{\"output\":\"two\"}\n"; s.out != want || s.err != "" {
+		t.Errorf("output %q, want %q; standard error %q", s.out, want, s.err)
+	}
+	s.run(1, "call", "a/f", "--batch", "--timeout", "500ms", "--data", "bad\nthree")
+	if want := "{\"error\":{\"kind\":\"guest\"}}\n{\"output\":\"three\"}\n"; s.out != want || !strings.Contains(s.err, "1 of 2 inputs failed") {
+		t.Errorf("output %q, want %q; standard error %q", s.out, want, s.err)
+	}
+}

@@ -143,7 +143,7 @@ func (s *server) handler() http.Handler {
 	return api.New(api.Options{
 		Catalogue: s.catalogue, Invoker: s.invoker, Monitor: s.monitor, Unready: s.unready,
 		MaxModule: s.config.Upload.Module, MaxManifest: s.config.Upload.Manifest,
-		BodyTimeout: time.Duration(s.config.Server.BodyTimeout), Log: s.log,
+		BodyTimeout: time.Duration(s.config.Server.BodyTimeout), Cores: cores, Log: s.log,
 	})
 }
 

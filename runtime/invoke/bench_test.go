@@ -38,3 +38,25 @@ func BenchmarkInvoke(b *testing.B) {
 		b.ReportMetric(float64(waited.Load())/float64(b.N)/float64(time.Microsecond), "us-pool/op")
 	})
 }
+
+// A series of a hundred of those calls: what is left of that besides the guest.
+func BenchmarkSeries(b *testing.B) {
+	i, _ := newInvoker(b)
+	deploy(b, i, 1, 'a')
+	b.ReportAllocs()
+	for b.Loop() {
+		n := 0
+		err := i.Series(b.Context(), task.Invocation{Namespace: "default", Plugin: "count"}, func(in *task.Invocation) bool {
+			n++
+			return n <= 100
+		}, func(_ *task.Result, err error) {
+			if err != nil {
+				b.Fatal(err)
+			}
+		})
+		if err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/100, "ns/call")
+}

@@ -209,7 +209,7 @@ func (d *deployment) invoke(ctx context.Context, in task.Invocation, begun time.
 	now := time.Now()
 	result.Timing.Queue = now.Sub(begun)
 
-	if l, err = d.borrow(a, &now, &result.Timing); err != nil {
+	if l, err = d.borrow(&a.deadline, &a.turn, &now, &result.Timing); err != nil {
 		return result, l, false, d.explain(err, timeout)
 	}
 	result.Output, result.Fuel, err = l.Instance.Run(&a.deadline, in, &a.turn)
@@ -230,19 +230,19 @@ type attempt struct {
 
 // borrow takes an instance: without its turn, where there is none yet. It moves now on to
 // when it has one.
-func (d *deployment) borrow(a *attempt, now *time.Time, timing *task.Timing) (loan, error) {
+func (d *deployment) borrow(ctx context.Context, t *turn, now *time.Time, timing *task.Timing) (loan, error) {
 	if l, ok := d.pool.TryAcquire(); ok {
 		return l, nil
 	}
-	a.turn.Leave()
+	t.Leave()
 	begun := *now
-	l, err := d.pool.Acquire(&a.deadline)
+	l, err := d.pool.Acquire(ctx)
 	*now = time.Now()
 	timing.Pool = now.Sub(begun)
 	if err != nil {
 		return loan{}, err
 	}
-	if err := a.turn.Enter(); err != nil {
+	if err := t.Enter(); err != nil {
 		l.Release(pool.Report{})
 		return loan{}, err
 	}

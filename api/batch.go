@@ -1,0 +1,108 @@
+package api
+
+import (
+	"cmp"
+	"context"
+	"maps"
+	"mime"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/marketprism/prismrt/plugins"
+	"github.com/marketprism/prismrt/runtime/task"
+)
+
+// batch runs a plugin on each of a stream of inputs and answers with the stream of what
+// came out, in the same order.
+func (s *server) batch(w http.ResponseWriter, r *request) error {
+	b, v, err := s.openStream(w, r)
+	if err != nil {
+		// The rest of a body that may go on for ever is not waited for.
+		w.Header().Set("Connection", "close")
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(lingering))
+		return err
+	}
+	if r.Header.Get("Expect") != "" {
+		// Once there is a status, net/http no longer says this by itself.
+		w.WriteHeader(http.StatusContinue)
+	}
+	header := w.Header()
+	header.Set("Content-Type", b.mediaType)
+	header.Set("X-Content-Type-Options", "nosniff")
+	header.Set("Prism-Version", strconv.Itoa(v.Ref.Version)+" "+v.Digest.Short())
+	header.Set("Trailer", "Prism-Fuel")
+	w.WriteHeader(http.StatusOK)
+	if !b.serve(w) {
+		// The client has left, or is not to take what it got for all there is.
+		panic(http.ErrAbortHandler)
+	}
+	header.Set("Prism-Fuel", strconv.FormatInt(b.fuel.Load(), 10))
+	return nil
+}
+
+// openStream makes the stream that a request asks for, if it can be, and returns the
+// version that its first items will have.
+func (s *server) openStream(w http.ResponseWriter, r *request) (*stream, plugins.Version, error) {
+	in, err := invocationOf(r)
+	if err != nil {
+		return nil, plugins.Version{}, err
+	}
+	mediaType, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	how := notations[mediaType]
+	if how == nil {
+		return nil, plugins.Version{}, &httpFault{http.StatusUnsupportedMediaType, task.Faultf(task.KindInvalid, "the Content-Type of a batch is %s; this one is %.80q",
+			strings.Join(slices.Sorted(maps.Keys(notations)), " or "), mediaType)}
+	}
+	limits, err := s.Invoker.Limits(r.Context(), namespace, in.Plugin)
+	if err != nil {
+		return nil, plugins.Version{}, err
+	}
+	v, err := s.liveVersion(in.Plugin)
+	if err != nil {
+		return nil, v, err
+	}
+	if err := checkFunction(v, in.Function); err != nil {
+		return nil, v, err
+	}
+	controller := http.NewResponseController(w)
+	if err := controller.EnableFullDuplex(); err != nil {
+		return nil, v, err
+	}
+	// Room for as many chunks as keep the cores busy, and for as many calls at once.
+	ahead := aheadOfCore * s.Cores
+	b := &stream{
+		server: s, request: r, in: in, mediaType: mediaType, notation: how,
+		controller: controller, body: r.Body, limit: int(limits.Input),
+		blocks: make(chan []byte, 1), unused: make(chan []byte, blocksKept),
+		queue: make(chan *chunk, ahead), turns: make(chan struct{}, min(ahead, cmp.Or(v.Run.Max, ahead))),
+	}
+	b.ctx, b.leave = context.WithCancelCause(context.WithoutCancel(r.Context()))
+	b.patience.controller = controller
+	b.patience.begin(s.BodyTimeout + time.Duration(limits.Timeout))
+	return b, v, nil
+}
+
+// liveVersion returns the version that answers, by the catalogue.
+func (s *server) liveVersion(name string) (plugins.Version, error) {
+	p, err := s.Catalogue.Plugin(namespace, name)
+	if err != nil {
+		return plugins.Version{}, err
+	}
+	return p.Version(p.Live)
+}
+
+// checkFunction refuses before the stream what no item could call.
+func checkFunction(v plugins.Version, name string) error {
+	switch {
+	case name == "":
+		return nil
+	case v.ABI == task.ABICommand:
+		return task.Faultf(task.KindNotFound, "%s is a command and has no function %q; call it without one", v.Ref.Plugin, name)
+	case !slices.Contains(v.Facts.Functions, name):
+		return task.Faultf(task.KindNotFound, "%s has no function %q of type () -> i32; it has %s", v.Ref.Plugin, name, strings.Join(v.Facts.Functions, ", "))
+	}
+	return nil
+}

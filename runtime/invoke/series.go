@@ -1,0 +1,229 @@
+package invoke
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/marketprism/prismrt/runtime/engine"
+	"github.com/marketprism/prismrt/runtime/monitor"
+	"github.com/marketprism/prismrt/runtime/pool"
+	"github.com/marketprism/prismrt/runtime/sched"
+	"github.com/marketprism/prismrt/runtime/task"
+)
+
+// longLoan is how long a series keeps its turn and an instance that others may be waiting
+// for: about a slice.
+const longLoan = 250 * time.Microsecond
+
+// Series runs a plugin on one input after another. Each run is a call as Invoke's are,
+// with the same limits and on an instance that was rewound, but calls that are short
+// share a loan, some dozens of them and no more than take longLoan: what a call costs
+// besides the guest is thereby small.
+//
+// next says what differs from in, which is ID, Input and Buffer, and reports false when
+// there is no more. Of each that it gave, done is told what became before next is asked
+// again: the result, which is done's only until it returns (the Output apart), and the
+// error, which is or leads to a *task.Fault. A fault does not end the series.
+//
+// A call's timeout begins when it has an instance. The wait for one is as long as it
+// must be: who has many calls would otherwise be the one that makes them late. Between
+// two loans the version may change, as it does between two calls.
+//
+// Series returns nil when next has no more. Once ctx has ended it returns the cause, and
+// nothing is told of what has not run.
+func (i *Invoker) Series(ctx context.Context, in task.Invocation, next func(in *task.Invocation) bool, done func(result *task.Result, err error)) error {
+	s := kept.Get().(*series)
+	s.invoker, s.until.Context = i, ctx
+	defer func() {
+		s.giveBack()
+		s.invoker, s.until.Context = nil, nil
+		kept.Put(s)
+	}()
+	for next(&in) {
+		result, err := s.call(&in)
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		done(&result, err)
+	}
+	return nil
+}
+
+// longWait is no bound on the wait for a turn.
+const longWait = 24 * time.Hour
+
+// kept are series that have ended.
+var kept = sync.Pool{New: func() any { return new(series) }}
+
+// series is a Series under way.
+type series struct {
+	invoker *Invoker
+	until   deadline // of the call that runs
+
+	to     *deployment // the version that answers; nil: none is borrowed from
+	turn   turn
+	begun  bool // there is a turn
+	loan   loan
+	clean  bool          // there is a loan, of an instance that may be run
+	lent   time.Time     // since when
+	now    time.Time     // the clock, as it was last looked at
+	burnt  int64         // in the turn
+	queued time.Duration // until the turn came
+	report pool.Report   // of the loan
+
+	// What the monitor has not been told yet, all of it of the version that answers.
+	seen  [64]monitor.Observation
+	count int
+}
+
+// call runs one.
+func (s *series) call(in *task.Invocation) (task.Result, error) {
+	s.now = time.Now()
+	var result task.Result
+	begun := s.now
+	err := s.borrow(in)
+	if s.to == nil {
+		return result, err
+	}
+	d := s.to
+	result.Ref, result.Digest = d.version.Ref, d.version.Digest
+	result.Timing.Queue, s.queued = s.queued, 0
+	result.Timing.Pool = s.now.Sub(begun) - result.Timing.Queue
+	if err == nil {
+		err = s.run(in, &result)
+	}
+	s.seen[s.count] = monitor.Observation{
+		Kind: kindOf(err), In: len(in.Input), Out: len(result.Output), Fuel: result.Fuel, Timing: result.Timing, Total: s.now.Sub(begun),
+	}
+	s.count++
+	// One that failed may have lost its turn.
+	if err != nil || !s.clean || s.count == len(s.seen) || s.now.Sub(s.lent) >= longLoan {
+		s.giveBack()
+	}
+	return result, err
+}
+
+// borrow finds the version that answers, waits for a turn and has an instance lent, unless
+// there is one. With an error there may be a version, and a turn.
+func (s *series) borrow(in *task.Invocation) error {
+	for !s.clean {
+		err := s.borrowOnce(in)
+		switch {
+		case err == nil:
+			s.clean, s.lent = true, s.now
+		case errors.Is(err, pool.ErrClosed) && s.until.Context.Err() == nil: // its successor answers
+			s.giveBack()
+		default:
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *series) borrowOnce(in *task.Invocation) error {
+	d, err := s.invoker.resolve(s.until.Context, name{in.Namespace, in.Plugin})
+	if err != nil {
+		return err
+	}
+	timeout := time.Duration(d.version.Limits.Timeout)
+	s.turn.plugin, s.turn.told = in.Plugin, 0
+	s.to = d
+	begun := s.now
+	s.until.restart(begun.Add(longWait))
+	if err := d.flow.Begin(&s.until, &s.turn.Turn, sched.Call{}); err != nil {
+		s.now = time.Now()
+		return d.explain(err, timeout)
+	}
+	s.begun = true
+	s.now = time.Now()
+	s.queued = s.now.Sub(begun)
+	var timing task.Timing
+	if s.loan, err = d.borrow(&s.until, &s.turn, &s.now, &timing); err != nil {
+		return d.explain(err, timeout)
+	}
+	s.queued += timing.Queue
+	return nil
+}
+
+// run has the guest run and makes its instance clean.
+func (s *series) run(in *task.Invocation, result *task.Result) error {
+	d, l, limits := s.to, s.loan, &s.to.version.Limits
+	if len(in.Input) > int(limits.Input) {
+		return task.Faultf(task.KindTooLarge, "the input is %v and limits.input is %v; raise the limit in the manifest, or send less",
+			task.Bytes(len(in.Input)), limits.Input)
+	}
+	timeout := time.Duration(limits.Timeout)
+	if in.Timeout > 0 {
+		timeout = min(timeout, in.Timeout)
+	}
+	s.clean = false
+	running := s.now
+	s.until.restart(running.Add(timeout))
+	var err error
+	result.Output, result.Fuel, err = l.Instance.Run(&s.until, *in, &s.turn)
+	s.burnt += result.Fuel
+	s.until.stop()
+	s.now = time.Now()
+	result.Timing.Run = s.now.Sub(running)
+	result.Timing.Host = l.Instance.Waited()
+	if err != nil {
+		if f := task.FaultOf(err); f.Kind == task.KindDeadline {
+			f.Message = fmt.Sprintf("the guest was still running when its deadline of %v passed", timeout)
+			err = f
+		}
+	}
+	if result.Timing.Run >= longRun {
+		i, id, last := s.invoker, in.ID, *result
+		go func() {
+			i.late.Lock()
+			defer i.late.Unlock()
+			begun := time.Now()
+			d.end(task.Invocation{ID: id}, l, &last, err)
+			d.row.Rewound(time.Since(begun))
+		}()
+		return err
+	}
+	ran := s.now
+	_, unclean := l.Instance.Rewind()
+	s.now = time.Now()
+	result.Timing.Rewind = s.now.Sub(ran)
+	s.report.Run += result.Timing.Run - result.Timing.Host
+	s.report.Host += result.Timing.Host
+	s.report.Rewind += result.Timing.Rewind
+	s.report.Fault = faultOf(err)
+	if unclean == nil {
+		s.clean = true
+		return err
+	}
+	if !errors.Is(unclean, engine.ErrSpent) {
+		d.log.Error("rewind an instance", slog.Any("version", d.version.Ref), slog.Any("request_id", in.ID), slog.Any("error", unclean))
+	}
+	go l.Discard(s.report)
+	return err
+}
+
+// giveBack ends the turn and the loan, if there are any, of an instance that is clean, and
+// tells the monitor.
+func (s *series) giveBack() {
+	if s.begun {
+		s.turn.End(max(0, s.burnt-s.turn.told))
+	}
+	if s.clean {
+		s.loan.Release(s.report)
+	}
+	if s.count > 0 {
+		s.to.row.Observe(s.seen[:s.count]...)
+	}
+	s.to, s.loan, s.clean, s.begun, s.count, s.burnt, s.report = nil, loan{}, false, false, 0, 0, pool.Report{}
+}
+
+// restart makes a deadline that was stopped end at another time.
+func (d *deadline) restart(at time.Time) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.at, d.timed, d.cancel = at, nil, nil
+}
