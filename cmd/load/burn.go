@@ -34,6 +34,7 @@ type load struct {
 	Deadline    time.Duration `default:"${deadline}" help:"Prism-Timeout of every call."`
 	Seconds     float64       `default:"${seconds}" help:"How long each load is measured."`
 	Warm        time.Duration `default:"1s" help:"How long it is there before that."`
+	Policy      string        `default:"fair" enum:"fair,fifo,priority" help:"[scheduler] policy of the server."`
 	Outstanding int           `default:"2048" help:"Requests of an open loop that may wait for answers at once. What is due beyond is counted and not sent."`
 }
 
@@ -50,7 +51,7 @@ func (l *load) startBurning(ctx context.Context, g *globals, plugins ...string) 
 	if err != nil {
 		return nil, nil, err
 	}
-	p, stop, err := served.Prismrt(ctx, g.Server, "[server]\ngrace = \"1s\"\n")
+	p, stop, err := served.Prismrt(ctx, g.Server, fmt.Sprintf("[server]\ngrace = \"1s\"\n[scheduler]\npolicy = %q\n", l.Policy))
 	if err != nil {
 		return nil, nil, err
 	}
