@@ -8,7 +8,9 @@ import (
 	"net/http"
 	"runtime/debug"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/go-chi/chi/v5"
 
@@ -149,8 +151,10 @@ func (s *server) writeProblem(w http.ResponseWriter, r *request, err error) {
 		s.Log.Error("a request failed", slog.String("request_id", string(r.id)),
 			slog.String("method", r.Method), slog.String("path", r.URL.Path), slog.Any("error", err))
 	}
-	if status == http.StatusServiceUnavailable {
-		w.Header().Set("Retry-After", "1")
+	if status == http.StatusServiceUnavailable || fault.RetryAfter > 0 {
+		// In whole seconds (RFC 9110, section 10.2.3).
+		seconds := (fault.RetryAfter + time.Second - 1) / time.Second
+		w.Header().Set("Retry-After", strconv.FormatInt(int64(max(1, seconds)), 10))
 	}
 	body, err := json.Marshal(problem{
 		Type: "urn:prismrt:fault:" + string(fault.Kind), Title: titles[fault.Kind], Status: status, Detail: fault.Message,

@@ -24,10 +24,12 @@ import (
 	"github.com/marketprism/prismrt/plugins"
 	"github.com/marketprism/prismrt/runtime/config"
 	"github.com/marketprism/prismrt/runtime/engine"
+	"github.com/marketprism/prismrt/runtime/health"
 	"github.com/marketprism/prismrt/runtime/invoke"
 	"github.com/marketprism/prismrt/runtime/monitor"
 	"github.com/marketprism/prismrt/runtime/store/blob"
 	"github.com/marketprism/prismrt/runtime/store/sqlite"
+	"github.com/marketprism/prismrt/runtime/task"
 )
 
 // cores is what there is to compute on. Guests run on that many Ps; Go gets twice
@@ -80,6 +82,9 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 		s.catalogue.Load(calls, cores)
 		s.loading.Store(false)
 	}()
+	judging := make(chan error, 1)
+	go func() { judging <- s.catalogue.Run(calls) }()
+	defer func() { cancelCalls(); err = errors.Join(err, <-judging) }()
 	served := make(chan error, 1)
 	go func() { served <- h.Serve(listener) }()
 	s.log.Info("listening on http://"+listener.Addr().String(), slog.String("data", cfg.Server.Data))
@@ -132,7 +137,13 @@ func (s *server) open(ctx context.Context) error {
 		func() []monitor.Pool { return s.invoker.Pools() },
 		func() monitor.Guests { return monitor.Guests(s.engine.Stats()) },
 	)
-	s.invoker = invoke.New(invoke.Options{Engine: s.engine, Monitor: s.monitor, Waiting: s.config.Pool.Waiting, Log: s.log})
+	s.invoker = invoke.New(invoke.Options{
+		Engine: s.engine, Monitor: s.monitor, Waiting: s.config.Pool.Waiting, Log: s.log,
+		Breaker: health.Options{
+			Threshold: s.config.Health.Threshold, MinCalls: s.config.Health.MinCalls, Open: time.Duration(s.config.Health.Open),
+		},
+		Fenced: func(ref task.Ref, why string) { s.catalogue.TakeOver(context.Background(), ref, why) },
+	})
 	s.catalogue, err = plugins.Open(ctx, plugins.Options{
 		Store: s.db, Modules: modules, Runner: s.invoker, Hosts: s.engine, Code: s.engine, Defaults: defaults(s.config), Log: s.log,
 	})

@@ -1,6 +1,7 @@
 package config_test
 
 import (
+	"math"
 	"os"
 	"strings"
 	"testing"
@@ -81,6 +82,9 @@ func TestCheckReportsEverythingWrongAtOnce(t *testing.T) {
 	c.Max.Memory = 5 << 30
 	c.Max.Output = -1
 	c.Pool.Waiting = 0
+	c.Health.Threshold = math.NaN()
+	c.Health.MinCalls = 0
+	c.Health.Open = 1
 	c.Log.Level = "loud"
 	c.Log.Format = "xml"
 	c.Upload.CompileMemory = 1
@@ -88,6 +92,7 @@ func TestCheckReportsEverythingWrongAtOnce(t *testing.T) {
 	for _, want := range []string{
 		"server.listen", "loopback", "server.data", "upload.start_timeout", "[default]", "max.instances",
 		"max.memory", "max.output", "pool.waiting", "log.level", "log.format", "upload.compile_memory",
+		"health.threshold", "health.min_calls", "health.open",
 	} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v\nwant one that says %q", err, want)

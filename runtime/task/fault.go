@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 )
 
 // Kind says whose failure a Fault is and of which sort. The zero Kind is not
@@ -57,6 +58,10 @@ type Fault struct {
 
 	// Log is the end of what the guest wrote to its log and standard error.
 	Log []string
+
+	// RetryAfter is when the same invocation is worth another try. Zero: that is not
+	// known.
+	RetryAfter time.Duration
 
 	cause error
 }
