@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/marketprism/prismrt/plugins"
+	"github.com/marketprism/prismrt/runtime/health"
 	"github.com/marketprism/prismrt/runtime/monitor"
 	"github.com/marketprism/prismrt/runtime/task"
 )
@@ -31,8 +32,13 @@ type Invoker interface {
 	// ctx has ended.
 	Series(ctx context.Context, in task.Invocation, next func(in *task.Invocation) bool, done func(result *task.Result, err error)) error
 
-	// State says how a plugin stands: ready, loading, failed with a reason, or "".
+	// State says how a plugin stands: ready, loading, fenced or failed with a reason,
+	// or "".
 	State(namespace, plugin string) (state, reason string)
+
+	// Samples returns what the calls of a live version and of the canary beside it came
+	// to, false without a canary.
+	Samples(namespace, plugin string) (live, canary *health.Sample, ok bool)
 
 	// Pools tells of every loaded version's instances.
 	Pools() []monitor.Pool

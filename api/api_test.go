@@ -12,7 +12,6 @@ import (
 	"net/http/httptest"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -54,9 +53,13 @@ func serve(t *testing.T, change ...func(*api.Options)) (url string, log *bytes.B
 		Pools: func() []monitor.Pool { return i.Pools() }, Guests: func() monitor.Guests { return monitor.Guests(e.Stats()) },
 		Scheduler: func() monitor.Scheduler { return i.Scheduler() },
 	})
-	i = invoke.New(invoke.Options{Engine: e, Monitor: m, Pool: invoke.Pool{Waiting: 100}, Log: logger})
+	var c *plugins.Catalogue
+	i = invoke.New(invoke.Options{
+		Engine: e, Monitor: m, Pool: invoke.Pool{Waiting: 100}, Log: logger,
+		Fenced: func(ref task.Ref, why string) { c.TakeOver(context.Background(), ref, why) },
+	})
 	limits := task.Limits{Memory: 1 << 20, Timeout: task.Duration(10 * time.Second), Fuel: 1e12, Stack: 1 << 20, Input: 1 << 10, Output: 1 << 16}
-	c, err := plugins.Open(t.Context(), plugins.Options{
+	c, err = plugins.Open(t.Context(), plugins.Options{
 		Store: db, Modules: modules, Runner: i, Hosts: e, Code: e, Log: logger,
 		Defaults: plugins.Defaults{Limits: limits, MaxLimits: limits, Max: 4, MaxMax: 4},
 	})
@@ -138,6 +141,8 @@ func TestHammer(t *testing.T) {
 				case 1:
 					status, answer := do(t, "POST", plugin+"/live", fmt.Appendf(nil, `{"version": %d}`, 1+rand.IntN(3)))
 					allowed("live", status, answer, 200, 404)
+					status, answer = do(t, "POST", plugin+"/live", fmt.Appendf(nil, `{"version": %d, "share": 0.3, "judge": true}`, 1+rand.IntN(3)))
+					allowed("share", status, answer, 200, 404, 409)
 				case 2:
 					if g == 0 {
 						status, answer := do(t, "DELETE", plugin, nil)
@@ -162,6 +167,35 @@ func TestHammer(t *testing.T) {
 	wg.Wait()
 	if log.Len() > 0 {
 		t.Errorf("the server complained:\n%s", log)
+	}
+}
+
+// refusing is an invoker whose calls end with a fault.
+type refusing struct {
+	api.Invoker
+	fault *task.Fault
+}
+
+func (refusing) Limits(context.Context, string, string) (task.Limits, error) {
+	return task.Limits{Input: 1}, nil
+}
+
+func (r refusing) Invoke(context.Context, task.Invocation) (task.Result, error) {
+	return task.Result{}, r.fault
+}
+
+func TestARefusalSaysWhenToTryAgain(t *testing.T) {
+	for after, want := range map[time.Duration]string{
+		0: "1", time.Millisecond: "1", time.Second: "1", 1001 * time.Millisecond: "2", time.Minute: "60",
+	} {
+		f := task.Faultf(task.KindUnavailable, "it is fenced")
+		f.RetryAfter = after
+		h := api.New(api.Options{Invoker: refusing{fault: f}, Monitor: monitor.New(monitor.Sources{}), Log: slog.New(slog.DiscardHandler)})
+		w := httptest.NewRecorder()
+		r := httptest.NewRequestWithContext(t.Context(), "POST", "http://localhost/v1/plugins/a/invoke", nil)
+		if h.ServeHTTP(w, r); w.Code != http.StatusServiceUnavailable || w.Header().Get("Retry-After") != want {
+			t.Errorf("%v: %d, Retry-After %q, want %s", after, w.Code, w.Header().Get("Retry-After"), want)
+		}
 	}
 }
 
@@ -203,14 +237,5 @@ func TestTheLivesOfInstancesAreTold(t *testing.T) {
 	}
 	if status, answer := do(t, "GET", url+"/v1/plugins/none/instances", nil); status != 404 {
 		t.Errorf("of no plugin: %d %s", status, answer)
-	}
-}
-
-// Clients that are turned away are told when to come again, in whole seconds.
-func TestWhoIsTurnedAwayIsToldWhenToComeAgain(t *testing.T) {
-	for after, want := range map[time.Duration]string{0: "1", time.Millisecond: "1", 2500 * time.Millisecond: "3", time.Hour: "60"} {
-		if got := api.RetryAfter(after); strconv.Itoa(got) != want {
-			t.Errorf("after %v: %d, want %s", after, got, want)
-		}
 	}
 }

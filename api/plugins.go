@@ -21,6 +21,7 @@ type pluginRow struct {
 	ABI       task.ABI    `json:"abi"` // of the live version, or of the newest
 	Digest    task.Digest `json:"digest"`
 	Bytes     int64       `json:"bytes"`
+	Canary    *canary     `json:"canary,omitempty"`
 	UpdatedAt time.Time   `json:"updated_at"`
 }
 
@@ -33,7 +34,7 @@ func (s *server) listPlugins(w http.ResponseWriter, _ *request) error {
 		}
 		rows = append(rows, pluginRow{
 			Namespace: p.Namespace, Name: p.Name, Live: p.Live, Versions: len(p.Versions),
-			ABI: v.ABI, Digest: v.Digest, Bytes: v.Bytes, UpdatedAt: p.UpdatedAt,
+			ABI: v.ABI, Digest: v.Digest, Bytes: v.Bytes, Canary: canaryOf(p), UpdatedAt: p.UpdatedAt,
 		})
 	}
 	return s.writeJSON(w, http.StatusOK, map[string]any{"plugins": rows})
@@ -46,13 +47,14 @@ type plugin struct {
 	Live      int       `json:"live"`
 	CreatedAt time.Time `json:"created_at"`
 	UpdatedAt time.Time `json:"updated_at"`
-	Health    health    `json:"health"`
-	Pool      *pool     `json:"pool,omitempty"` // of the live version, once it is loaded
-	Versions  []version `json:"versions"`       // newest first
+	Health    state     `json:"health"`
+	release
+	Pool     *pool     `json:"pool,omitempty"` // of the live version, once it is loaded
+	Versions []version `json:"versions"`       // newest first
 }
 
-type health struct {
-	State  string `json:"state"` // ready, loading, failed or none
+type state struct {
+	State  string `json:"state"` // ready, loading, fenced, failed or none
 	Reason string `json:"reason,omitempty"`
 }
 
@@ -85,6 +87,7 @@ type version struct {
 	Exports   []string        `json:"exports"`
 	Limits    limits          `json:"limits"`
 	Grants    grants          `json:"grants"`
+	Health    *check          `json:"health,omitempty"`
 	Manifest  json.RawMessage `json:"manifest"`
 	CreatedAt time.Time       `json:"created_at"`
 }
@@ -120,6 +123,7 @@ func describe(v plugins.Version, live int) version {
 			Fuel: v.Run.Limits.Fuel, StackBytes: int64(v.Run.Limits.Stack), InputBytes: int64(v.Run.Limits.Input), OutputBytes: int64(v.Run.Limits.Output), InstancesMin: v.Run.Min, InstancesMax: v.Run.Max,
 		},
 		Grants:   grants{Config: config},
+		Health:   checkOf(v.Run.Health),
 		Manifest: v.Manifest, CreatedAt: v.CreatedAt,
 	}
 }
@@ -142,10 +146,11 @@ func (s *server) showPlugin(w http.ResponseWriter, r *request) error {
 
 func (s *server) writePlugin(w http.ResponseWriter, p plugins.Plugin) error {
 	out := plugin{
-		Namespace: p.Namespace, Name: p.Name, Live: p.Live, CreatedAt: p.CreatedAt, UpdatedAt: p.UpdatedAt, Health: health{State: "none"},
+		Namespace: p.Namespace, Name: p.Name, Live: p.Live, CreatedAt: p.CreatedAt, UpdatedAt: p.UpdatedAt, Health: state{State: "none"},
+		release: s.releaseOf(p),
 	}
-	if state, reason := s.Invoker.State(p.Namespace, p.Name); state != "" {
-		out.Health = health{state, reason}
+	if name, reason := s.Invoker.State(p.Namespace, p.Name); name != "" {
+		out.Health = state{name, reason}
 	}
 	live := task.Ref{Namespace: p.Namespace, Plugin: p.Name, Version: p.Live}
 	for _, q := range s.Invoker.Pools() {
@@ -157,23 +162,6 @@ func (s *server) writePlugin(w http.ResponseWriter, p plugins.Plugin) error {
 		out.Versions = append(out.Versions, describe(v, p.Live))
 	}
 	return s.writeJSON(w, http.StatusOK, out)
-}
-
-func (s *server) setLive(w http.ResponseWriter, r *request) error {
-	var body struct {
-		Version int `json:"version"`
-	}
-	if err := s.readJSON(w, r, &body); err != nil {
-		return err
-	}
-	if body.Version < 1 {
-		return task.Faultf(task.KindInvalid, "the body must name a version, such as {\"version\": 2}")
-	}
-	p, err := s.Catalogue.SetLive(r.Context(), task.Ref{Namespace: namespace, Plugin: r.param("name"), Version: body.Version})
-	if err != nil {
-		return err
-	}
-	return s.writePlugin(w, p)
 }
 
 func (s *server) listInstances(w http.ResponseWriter, r *request) error {

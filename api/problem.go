@@ -141,16 +141,17 @@ func checkQuery(r *http.Request, known []string) error {
 	return nil
 }
 
-// RetryAfter is a Retry-After in seconds (RFC 9110, section 10.2.3), of at least one and
+// retryAfter is a Retry-After in seconds (RFC 9110, section 10.2.3), of at least one and
 // at most a minute: what was measured is not good for longer.
-func RetryAfter(d time.Duration) int {
+func retryAfter(d time.Duration) int {
 	return int(min(max(d+time.Second-1, time.Second), time.Minute) / time.Second)
 }
 
 func (s *server) writeProblem(w http.ResponseWriter, r *request, err error) {
+	fault := task.FaultOf(err)
 	status, _, body := s.problemOf(r, r.id, r.version, err)
-	if status == http.StatusServiceUnavailable {
-		w.Header().Set("Retry-After", strconv.Itoa(RetryAfter(task.FaultOf(err).RetryAfter)))
+	if status == http.StatusServiceUnavailable || fault.RetryAfter > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(retryAfter(fault.RetryAfter)))
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	s.write(w, status, append(body, '\n'))

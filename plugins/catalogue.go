@@ -15,6 +15,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/marketprism/prismrt/runtime/health"
 	"github.com/marketprism/prismrt/runtime/store"
 	"github.com/marketprism/prismrt/runtime/store/blob"
 	"github.com/marketprism/prismrt/runtime/task"
@@ -22,13 +23,23 @@ import (
 
 // Runner makes versions callable.
 type Runner interface {
-	// Load compiles a version and starts an instance of it. Calls do not reach
-	// it yet.
+	// Load compiles a version, starts an instance of it and makes its canary call.
+	// Calls do not reach it yet. Loading what is loaded does nothing.
 	Load(ctx context.Context, v task.Version, module []byte) error
 
-	// Route sends a plugin's calls to a version that was loaded, and lets the one
+	// Route sends a plugin's calls to a version that was loaded, and lets those
 	// before finish.
 	Route(ref task.Ref)
+
+	// Share sends a share of a plugin's calls, over 0 and below 1, to one version and
+	// the others to another. Both were loaded.
+	Share(live, canary task.Ref, share float64)
+
+	// Samples returns what the calls of both came to since; false without a canary.
+	Samples(namespace, plugin string) (live, canary *health.Sample, ok bool)
+
+	// Resume ends the waiting of calls for a version that takes over: there is none.
+	Resume(namespace, plugin string)
 
 	// Unload ends a loaded version that no calls go to.
 	Unload(ref task.Ref)
@@ -63,7 +74,7 @@ type Options struct {
 type Plugin struct {
 	Namespace string
 	Name      string
-	Live      int // the version that answers; 0: none yet
+	store.Release
 	CreatedAt time.Time
 	UpdatedAt time.Time
 	Versions  []Version // oldest first
@@ -87,7 +98,10 @@ type Facts struct {
 // Catalogue is safe for concurrent use.
 type Catalogue struct {
 	options Options
-	uploads keyedLock // one change at a time to each plugin
+	// Each plugin has one upload at a time, and one change at a time to where its calls
+	// go: a version that fails is not kept live by an upload that takes a minute to
+	// compile. Who needs both takes them in this order.
+	uploads, releases keyedLock
 
 	commit sync.Mutex // held while modules and records change together
 
@@ -108,7 +122,7 @@ func Open(ctx context.Context, o Options) (*Catalogue, error) {
 	}
 	known := make(map[task.Digest]bool)
 	for _, s := range stored {
-		p := Plugin{Namespace: s.Namespace, Name: s.Name, Live: s.Live, CreatedAt: s.CreatedAt, UpdatedAt: s.UpdatedAt}
+		p := Plugin{Namespace: s.Namespace, Name: s.Name, Release: s.Release, CreatedAt: s.CreatedAt, UpdatedAt: s.UpdatedAt}
 		for _, v := range s.Versions {
 			known[v.Digest] = true
 			p.Versions = append(p.Versions, c.derive(v))
@@ -143,58 +157,6 @@ func (c *Catalogue) derive(v store.Version) Version {
 	return out
 }
 
-// Load makes every live version callable, a few at a time, and returns when all
-// are or cannot be. What cannot be loaded answers why, and is logged.
-func (c *Catalogue) Load(ctx context.Context, atOnce int) {
-	var live []task.Ref
-	for _, p := range c.all() {
-		if p.Live != 0 {
-			live = append(live, task.Ref{Namespace: p.Namespace, Plugin: p.Name, Version: p.Live})
-		}
-	}
-	var wg sync.WaitGroup
-	places := make(chan struct{}, atOnce)
-	for _, ref := range live {
-		places <- struct{}{}
-		wg.Go(func() {
-			defer func() { <-places }()
-			c.loadLive(ctx, ref)
-		})
-	}
-	wg.Wait()
-}
-
-func (c *Catalogue) loadLive(ctx context.Context, ref task.Ref) {
-	unlock, err := c.uploads.lock(ctx, key{ref.Namespace, ref.Plugin})
-	if err != nil {
-		return
-	}
-	defer unlock()
-	p, err := c.Plugin(ref.Namespace, ref.Plugin)
-	if err != nil || p.Live != ref.Version {
-		return // an upload came first
-	}
-	if _, err := c.load(ctx, p, ref.Version); err != nil {
-		c.options.Log.Error("a plugin cannot be loaded", slog.Any("version", ref), slog.Any("error", err))
-		c.options.Runner.Fail(ref.Namespace, ref.Plugin, err)
-		return
-	}
-	c.options.Runner.Route(ref)
-}
-
-// load makes a stored version callable.
-func (c *Catalogue) load(ctx context.Context, p Plugin, number int) (Version, error) {
-	v, err := p.Version(number)
-	if err != nil {
-		return Version{}, err
-	}
-	module, err := c.options.Modules.Get(v.Digest)
-	if err != nil {
-		return Version{}, err
-	}
-	return v, c.options.Runner.Load(ctx, v.Run, module)
-}
-
 // Plugins returns the plugins of a namespace, sorted by name.
 func (c *Catalogue) Plugins(namespace string) []Plugin {
 	return slices.DeleteFunc(c.all(), func(p Plugin) bool { return p.Namespace != namespace })
@@ -217,6 +179,11 @@ func (c *Catalogue) Plugin(namespace, name string) (Plugin, error) {
 		return Plugin{}, task.Faultf(task.KindNotFound, "there is no plugin %q", name)
 	}
 	return p, nil
+}
+
+// ref names one of p's versions.
+func (p Plugin) ref(number int) task.Ref {
+	return task.Ref{Namespace: p.Namespace, Plugin: p.Name, Version: number}
 }
 
 // Version returns one version, or a not_found fault.
@@ -243,46 +210,16 @@ func (c *Catalogue) Module(namespace, name string, number int) ([]byte, Version,
 	return module, v, err
 }
 
-// SetLive makes a version answer, loading it first: when it cannot be loaded the
-// one before goes on.
-func (c *Catalogue) SetLive(ctx context.Context, ref task.Ref) (Plugin, error) {
-	unlock, err := c.uploads.lock(ctx, key{ref.Namespace, ref.Plugin})
-	if err != nil {
-		return Plugin{}, err
-	}
-	defer unlock()
-	p, err := c.Plugin(ref.Namespace, ref.Plugin)
-	if err != nil {
-		return Plugin{}, err
-	}
-	return c.setLive(ctx, p, ref.Version)
-}
-
-// setLive does SetLive's work for a plugin whose lock is held.
-func (c *Catalogue) setLive(ctx context.Context, p Plugin, number int) (Plugin, error) {
-	v, err := c.load(ctx, p, number)
-	if err != nil {
-		return Plugin{}, err
-	}
-	at := now()
-	if err := c.options.Store.SetLive(context.WithoutCancel(ctx), v.Ref, at); err != nil {
-		c.options.Runner.Unload(v.Ref)
-		return Plugin{}, err
-	}
-	p.Live, p.UpdatedAt = number, at
-	c.put(p)
-	c.options.Runner.Route(v.Ref)
-	return p, nil
-}
-
 // Delete stops and forgets a plugin. Calls that are running finish.
 func (c *Catalogue) Delete(ctx context.Context, namespace, name string) error {
 	k := key{namespace, name}
-	unlock, err := c.uploads.lock(ctx, k)
-	if err != nil {
-		return err
+	for _, l := range []*keyedLock{&c.uploads, &c.releases} {
+		unlock, err := l.lock(ctx, k)
+		if err != nil {
+			return err
+		}
+		defer unlock()
 	}
-	defer unlock()
 	p, err := c.Plugin(namespace, name)
 	if err != nil {
 		return err

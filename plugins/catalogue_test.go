@@ -13,24 +13,36 @@ import (
 	"time"
 
 	"github.com/marketprism/prismrt/plugins"
+	"github.com/marketprism/prismrt/runtime/health"
 	"github.com/marketprism/prismrt/runtime/store/blob"
 	"github.com/marketprism/prismrt/runtime/store/sqlite"
 	"github.com/marketprism/prismrt/runtime/task"
 )
+
+// share is a version that shares calls with the one that is routed to.
+type share struct {
+	canary int
+	part   float64
+}
 
 // runner notes what it is told. It refuses modules that contain "sick".
 type runner struct {
 	mu        sync.Mutex
 	loaded    map[task.Ref]task.Version
 	routed    map[string]int
+	shared    map[string]share
+	live      health.Sample // of every plugin that shares calls
+	canary    health.Sample
+	resumed   []string
 	failed    map[string]string
 	forgotten []task.Digest
+	sick      map[int]bool // versions that do not load any more
 
 	loading, gate chan struct{} // a module that contains "slow" tells the one and waits for the other
 }
 
 func newRunner() *runner {
-	return &runner{loaded: map[task.Ref]task.Version{}, routed: map[string]int{}, failed: map[string]string{}}
+	return &runner{loaded: map[task.Ref]task.Version{}, routed: map[string]int{}, shared: map[string]share{}, failed: map[string]string{}}
 }
 
 func (r *runner) Load(_ context.Context, v task.Version, module []byte) error {
@@ -40,7 +52,7 @@ func (r *runner) Load(_ context.Context, v task.Version, module []byte) error {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if strings.Contains(string(module), "sick") {
+	if strings.Contains(string(module), "sick") || r.sick[v.Ref.Version] {
 		return task.Faultf(task.KindTrap, "while it started, the guest trapped")
 	}
 	if task.DigestOf(module) != v.Digest {
@@ -57,11 +69,34 @@ func (r *runner) Route(ref task.Ref) {
 		panic(fmt.Sprint("routed to what is not loaded: ", ref))
 	}
 	r.routed[ref.Plugin] = ref.Version
+	delete(r.shared, ref.Plugin)
 	for other := range r.loaded {
 		if other.Plugin == ref.Plugin && other != ref {
 			delete(r.loaded, other)
 		}
 	}
+}
+
+func (r *runner) Share(live, canary task.Ref, part float64) {
+	r.Route(live)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.loaded[canary] = task.Version{Ref: canary}
+	r.shared[live.Plugin] = share{canary.Version, part}
+}
+
+func (r *runner) Samples(_, plugin string) (live, canary *health.Sample, ok bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	_, ok = r.shared[plugin]
+	l, c := r.live, r.canary
+	return &l, &c, ok
+}
+
+func (r *runner) Resume(_, plugin string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.resumed = append(r.resumed, plugin)
 }
 
 func (r *runner) Unload(ref task.Ref) {

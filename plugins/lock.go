@@ -19,7 +19,31 @@ type keyHolder struct {
 
 // lock waits for the key until ctx ends.
 func (l *keyedLock) lock(ctx context.Context, k key) (unlock func(), err error) {
+	h := l.join(k)
+	select {
+	case h.place <- struct{}{}:
+		return func() { <-h.place; l.leave(k, h) }, nil
+	case <-ctx.Done():
+		l.leave(k, h)
+		return nil, context.Cause(ctx)
+	}
+}
+
+// tryLock takes the key if nobody holds it.
+func (l *keyedLock) tryLock(k key) (unlock func(), ok bool) {
+	h := l.join(k)
+	select {
+	case h.place <- struct{}{}:
+		return func() { <-h.place; l.leave(k, h) }, true
+	default:
+		l.leave(k, h)
+		return nil, false
+	}
+}
+
+func (l *keyedLock) join(k key) *keyHolder {
 	l.mu.Lock()
+	defer l.mu.Unlock()
 	if l.held == nil {
 		l.held = make(map[key]*keyHolder)
 	}
@@ -29,20 +53,13 @@ func (l *keyedLock) lock(ctx context.Context, k key) (unlock func(), err error) 
 		l.held[k] = h
 	}
 	h.users++
-	l.mu.Unlock()
+	return h
+}
 
-	leave := func() {
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		if h.users--; h.users == 0 {
-			delete(l.held, k)
-		}
-	}
-	select {
-	case h.place <- struct{}{}:
-		return func() { <-h.place; leave() }, nil
-	case <-ctx.Done():
-		leave()
-		return nil, context.Cause(ctx)
+func (l *keyedLock) leave(k key, h *keyHolder) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if h.users--; h.users == 0 {
+		delete(l.held, k)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/BurntSushi/toml"
 
@@ -23,6 +24,7 @@ type Manifest struct {
 	Image    *string   `toml:"image" json:"image,omitempty"`       // "off": each call has an instance set up for it alone ["on"]
 	Limits   Limits    `toml:"limits" json:"limits,omitzero"`
 	Pool     Pool      `toml:"pool" json:"pool,omitzero"`
+	Health   Health    `toml:"health" json:"health,omitzero"`
 	Grants   Grants    `toml:"grants" json:"grants,omitzero"`
 }
 
@@ -40,6 +42,14 @@ type Limits struct {
 type Pool struct {
 	Min *int `toml:"min" json:"min,omitempty"` // kept ready [1]
 	Max *int `toml:"max" json:"max,omitempty"` // alive at once; 0: the server's default
+}
+
+// Health says how the version is known to be well.
+type Health struct {
+	Input    *string        `toml:"input" json:"input,omitempty"`       // of the canary call; nil: none is made
+	Expect   *string        `toml:"expect" json:"expect,omitempty"`     // what it must answer; nil: anything
+	Every    *task.Duration `toml:"every" json:"every,omitempty"`       // between canary calls, 100ms to 1h ["10s"]
+	Failover *bool          `toml:"failover" json:"failover,omitempty"` // the version before may take over by itself [false]
 }
 
 // Grants are what the plugin may use besides its input.
@@ -60,7 +70,7 @@ func ParseTOML(text []byte) (Manifest, error) {
 	}
 	if len(unknown) > 0 {
 		return Manifest{}, invalidManifest("unknown key %s; known are name, abi, function, image, limits.{memory,timeout,fuel,stack,input,output}, "+
-			"pool.{min,max} and grants.config", strings.Join(unknown, ", "))
+			"pool.{min,max}, health.{input,expect,every,failover} and grants.config", strings.Join(unknown, ", "))
 	}
 	return m, nil
 }
@@ -172,6 +182,8 @@ func (m Manifest) apply(d Defaults, v *task.Version) error {
 		bad("abi is %q; it must be command or prism, or left out to be found", *m.ABI)
 	}
 
+	m.Health.apply(v, bad)
+
 	v.Config = m.Grants.Config
 	for key, value := range v.Config {
 		// It becomes the environment of a command (WASI, environ_get).
@@ -183,4 +195,32 @@ func (m Manifest) apply(d Defaults, v *task.Version) error {
 		return invalidManifest("%s", strings.Join(wrong, "; "))
 	}
 	return nil
+}
+
+// Bounds of health.every.
+const (
+	mostOften  = task.Duration(100 * time.Millisecond)
+	leastOften = task.Duration(time.Hour)
+)
+
+func (h Health) apply(v *task.Version, bad func(format string, args ...any)) {
+	v.Health = task.Health{Failover: h.Failover != nil && *h.Failover}
+	if h.Input == nil {
+		if h.Expect != nil || h.Every != nil {
+			bad("health.expect and health.every are of a canary call; give its health.input, which may be empty")
+		}
+		return
+	}
+	v.Health.Input, v.Health.Every = append([]byte{}, *h.Input...), task.Duration(10*time.Second)
+	if n := task.Bytes(len(*h.Input)); n > v.Limits.Input {
+		bad("health.input is %v and limits.input is %v", n, v.Limits.Input)
+	}
+	if h.Expect != nil {
+		v.Health.Expect = append([]byte{}, *h.Expect...)
+	}
+	if h.Every != nil {
+		if v.Health.Every = *h.Every; *h.Every < mostOften || *h.Every > leastOften {
+			bad("health.every is %v; it must be from %v to %v", *h.Every, mostOften, leastOften)
+		}
+	}
 }

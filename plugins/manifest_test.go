@@ -21,6 +21,12 @@ output  = "1MiB"
 [pool]
 min = 2
 max = 8
+[health]
+input    = '{"ping":true}'
+expect   = '{"pong":true}'
+every    = "30s"
+failover = true
+
 [grants]
 config = { region = "eu", mode = "fast" }
 `
@@ -29,6 +35,7 @@ const wholeJSON = `{
   "name": "normalise", "abi": "prism", "function": "handle",
   "limits": {"memory": "32MiB", "timeout": "500ms", "fuel": 500000000, "input": "64KiB", "output": "1MiB"},
   "pool": {"min": 2, "max": 8},
+  "health": {"input": "{\"ping\":true}", "expect": "{\"pong\":true}", "every": "30s", "failover": true},
   "grants": {"config": {"region": "eu", "mode": "fast"}}
 }`
 
@@ -58,6 +65,8 @@ func TestBadManifestsAreRefusedByName(t *testing.T) {
 		"unknown TOML keys":    {plugins.ParseTOML, "colour = 1\n[limits]\nfeul = 3", []string{"colour", "limits.feul", "known are"}},
 		"unknown JSON key":     {plugins.ParseJSON, `{"limits": {"feul": 3}}`, []string{"limits.feul"}},
 		"a bare duration":      {plugins.ParseTOML, "[limits]\ntimeout = 1", []string{"timeout", "unit"}},
+		"a bare interval":      {plugins.ParseTOML, "[health]\nevery = 10", []string{"every", "unit"}},
+		"a number expected":    {plugins.ParseJSON, `{"health": {"expect": 4}}`, []string{"health.expect"}},
 		"a bare JSON duration": {plugins.ParseJSON, `{"limits": {"timeout": 1}}`, []string{"timeout", "unit"}},
 		"a wrong type":         {plugins.ParseTOML, "[pool]\nmin = \"few\"", []string{"min"}},
 		"not TOML":             {plugins.ParseTOML, "name normalise", []string{"line 1"}},

@@ -20,8 +20,8 @@ type Upload struct {
 	Live      bool // make the version answer
 }
 
-// Add takes an upload to a version: it is checked, compiled, started once,
-// stored so that a power failure cannot take it, and only then, with Live, called
+// Add takes an upload to a version: it is checked, compiled, started once, given the
+// canary call of its manifest, stored so that a power failure cannot take it, and only then, with Live, called
 // by its name. An upload that fails at any step changes nothing.
 //
 // The same module and manifest as a version the plugin has make no new one:
@@ -49,8 +49,13 @@ func (c *Catalogue) Add(ctx context.Context, u Upload) (v Version, added bool, e
 	digest, manifest := task.DigestOf(u.Module), u.Manifest.canonical()
 	for _, known := range p.Versions {
 		if known.Digest == digest && bytes.Equal(known.Manifest, manifest) {
-			if u.Live && p.Live != known.Ref.Version {
-				_, err = c.setLive(ctx, p, known.Ref.Version)
+			if u.Live {
+				_, err = c.change(ctx, known.Ref, func(p Plugin) (Plugin, error) {
+					if p.Live == known.Ref.Version {
+						return p, nil
+					}
+					return c.setLive(ctx, p, known.Ref.Version)
+				})
 			}
 			return known, false, err
 		}
@@ -66,11 +71,6 @@ func (c *Catalogue) Add(ctx context.Context, u Upload) (v Version, added bool, e
 	if err := c.store(ctx, p, v, u); err != nil {
 		c.options.Runner.Unload(v.Ref)
 		return Version{}, false, err
-	}
-	if u.Live {
-		c.options.Runner.Route(v.Ref)
-	} else {
-		c.options.Runner.Unload(v.Ref)
 	}
 	return v, true, nil
 }
@@ -101,6 +101,9 @@ func (c *Catalogue) check(p Plugin, digest task.Digest, u Upload) (Version, erro
 	run.ABI = report.ABI
 	if run.Function, err = defaultFunction(run, report, u.Manifest); err != nil {
 		return Version{}, err
+	}
+	if run.Health.Input != nil && run.ABI == task.ABIPrism && !slices.Contains(report.Functions, run.Function) {
+		return Version{}, invalidManifest("health.input is for the default handler and there is none; set function to one of %s", strings.Join(report.Functions, ", "))
 	}
 	facts := Facts{Function: run.Function, Functions: report.Functions}
 	for _, i := range report.Imports {
@@ -138,24 +141,40 @@ func defaultFunction(v task.Version, r Report, m Manifest) (string, error) {
 	return v.Function, nil
 }
 
-// store commits a version: first the module, then the record that names it, so
-// that a crash between leaves a file that nobody knows and Open removes.
+// store commits a version that was loaded and sends it calls if it is to be live: first
+// the module, then the record that names it, so that a crash between leaves a file that
+// nobody knows and Open removes.
 func (c *Catalogue) store(ctx context.Context, p Plugin, v Version, u Upload) error {
+	unlock, err := c.releases.lock(ctx, key{u.Namespace, u.Name})
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if current, err := c.Plugin(u.Namespace, u.Name); err == nil {
+		p = current // its calls may go elsewhere since
+	}
 	c.commit.Lock()
 	defer c.commit.Unlock()
 	if err := c.options.Modules.Put(v.Digest, u.Module); err != nil {
 		return err
 	}
-	if err := c.options.Store.Add(context.WithoutCancel(ctx), v.Version, u.Live); err != nil {
+	var r *store.Release
+	if u.Live {
+		p.Release = live(p.Release, v.Ref.Version)
+		r = &p.Release
+	}
+	if err := c.options.Store.Add(context.WithoutCancel(ctx), v.Version, r); err != nil {
 		return err
 	}
 	if p.UpdatedAt = v.CreatedAt; p.CreatedAt.IsZero() {
 		p.CreatedAt = v.CreatedAt
 	}
-	if u.Live {
-		p.Live = v.Ref.Version
-	}
 	p.Versions = append(p.Versions[:len(p.Versions):len(p.Versions)], v)
 	c.put(p)
+	if u.Live { // this ends a canary release
+		c.options.Runner.Route(v.Ref)
+	} else {
+		c.options.Runner.Unload(v.Ref)
+	}
 	return nil
 }

@@ -162,7 +162,10 @@ func TestBadCallsAreRefusedAndHarmNothing(t *testing.T) {
 	}
 
 	s.fails(404, "not_found", "has no version 7", "POST", "/v1/plugins/guest/live", []byte(`{"version": 7}`))
-	s.fails(400, "invalid", `unknown field "share"`, "POST", "/v1/plugins/guest/live", []byte(`{"version": 1, "share": 0.1}`))
+	s.fails(400, "invalid", `unknown field "shaer"`, "POST", "/v1/plugins/guest/live", []byte(`{"version": 1, "shaer": 0.1}`))
+	s.fails(400, "invalid", "give a share", "POST", "/v1/plugins/guest/live", []byte(`{"version": 1, "judge": true}`))
+	s.fails(400, "invalid", "from 0.0001 to 0.9999", "POST", "/v1/plugins/guest/live", []byte(`{"version": 1, "share": 1}`))
+	s.fails(409, "conflict", "version 1 is the live one", "POST", "/v1/plugins/guest/live", []byte(`{"version": 1, "share": 0.1}`))
 	s.fails(400, "invalid", "must name a version", "POST", "/v1/plugins/guest/live", []byte(`{}`))
 	s.fails(400, "invalid", "not the JSON", "POST", "/v1/plugins/guest/live", []byte(`two`))
 	s.fails(400, "invalid", "not the number", "GET", "/v1/plugins/guest/versions/two/module", nil)

@@ -32,7 +32,7 @@ type commandLine struct {
 	Push    pushCmd    `cmd:"" help:"Upload a module as a new version of a plugin."`
 	Call    callCmd    `cmd:"" help:"Run a plugin on an input."`
 	Plugins pluginsCmd `cmd:"" help:"List the plugins, or the versions of one."`
-	Live    liveCmd    `cmd:"" help:"Send calls to another version: roll back, or forward."`
+	Live    liveCmd    `cmd:"" help:"Send calls to another version, or a part of them: roll back, or forward."`
 	Rm      rmCmd      `cmd:"" help:"Stop a plugin and forget all its versions."`
 
 	// Commands that need none.

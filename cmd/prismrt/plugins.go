@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"strings"
 
 	"github.com/dustin/go-humanize"
@@ -43,7 +44,11 @@ func printPlugins(t *terminal, g *globals, list []client.Summary) error {
 	}
 	var rows []table.Row
 	for _, p := range list {
-		rows = append(rows, table.Row{p.Name, orDash(p.Live), p.Versions, orDash(p.ABI), size(p.Bytes), humanize.Time(p.UpdatedAt)})
+		live := orDash(p.Live)
+		if p.Canary != nil {
+			live = fmt.Sprintf("%v, %d for %s", live, p.Canary.Version, percent(p.Canary.Share))
+		}
+		rows = append(rows, table.Row{p.Name, live, p.Versions, orDash(p.ABI), size(p.Bytes), humanize.Time(p.UpdatedAt)})
 	}
 	return t.table(table.Row{"name", "live", "versions", "contract", "size", "updated"}, rows, "live", "versions", "size")
 }
@@ -61,11 +66,16 @@ func printPlugin(t *terminal, g *globals, p *client.Plugin) error {
 			return err
 		}
 	}
+	if err := printRelease(t, p); err != nil {
+		return err
+	}
 	var rows []table.Row
 	for _, v := range p.Versions {
 		live := ""
 		if v.Live {
 			live = "live"
+		} else if p.Canary != nil && p.Canary.Version == v.Number {
+			live = "canary, " + percent(p.Canary.Share)
 		}
 		rows = append(rows, table.Row{
 			v.Number, live, v.ABI, size(v.Bytes), shortDigest(v.Digest),
@@ -73,6 +83,31 @@ func printPlugin(t *terminal, g *globals, p *client.Plugin) error {
 		})
 	}
 	return t.table(table.Row{"version", "", "contract", "size", "digest", "functions", "created"}, rows, "version", "size")
+}
+
+// printRelease says what went by itself, and how a canary fares.
+func printRelease(t *terminal, p *client.Plugin) error {
+	var lines []string
+	if o := p.Takeover; o != nil {
+		lines = append(lines, fmt.Sprintf("version %d took over from version %d %s: %s", o.To, o.From, humanize.Time(o.At), o.Reason))
+	}
+	if o := p.LastCanary; o != nil {
+		became := "was rolled back"
+		if o.Live {
+			became = "became live"
+		}
+		lines = append(lines, fmt.Sprintf("the canary version %d %s %s: %s", o.Version, became, humanize.Time(o.At), o.Reason))
+	}
+	if c := p.Canary; c != nil && c.Own != nil && c.Live != nil {
+		lines = append(lines, fmt.Sprintf("calls since: %d of the canary with %d faults, %d of the live version with %d faults",
+			c.Own.Calls, c.Own.Faults, c.Live.Calls, c.Live.Faults))
+	}
+	for _, line := range lines {
+		if err := t.printf("%s\n", line); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // condition says whether a plugin can be called, and if not, why.

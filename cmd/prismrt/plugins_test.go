@@ -94,6 +94,43 @@ func TestLiveMovesTheLiveVersion(t *testing.T) {
 	contains(t, s.out, `"live": 1`, `"versions": [`)
 }
 
+func TestLiveGivesAShareOfTheCalls(t *testing.T) {
+	var got string
+	s := newShell(t, map[string]http.HandlerFunc{"POST /v1/plugins/a/live": func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		got = string(body)
+		answerJSON(200, `{"name":"a","live":1,"versions":[],"canary":{"version":2,"share":0.125,"judge":true}}`)(w, r)
+	}})
+	s.run(0, "live", "a", "2", "--share", "0.125", "--judge")
+	if want := `{"version":2,"share":0.125,"judge":true}`; got != want {
+		t.Errorf("the server got %s, want %s", got, want)
+	}
+	if s.out != "a version 2 gets 12.5% of the calls, version 1 the others; the weaker goes by itself\n" {
+		t.Errorf("it says %q", s.out)
+	}
+	s.run(0, "live", "a", "2", "--share", "0.5")
+	if want := `{"version":2,"share":0.5}`; got != want {
+		t.Errorf("the server got %s, want %s", got, want)
+	}
+	s.run(2, "live", "a", "2", "--judge")
+	contains(t, s.err, "--share")
+}
+
+func TestReleasesAreShown(t *testing.T) {
+	canary := `"canary":{"version":3,"share":0.1,"judge":true,"canary_calls":{"calls":10,"faults":1},"live_calls":{"calls":90,"faults":2}}`
+	at := ago(3 * time.Hour)
+	s := newShell(t, map[string]http.HandlerFunc{
+		"GET /v1/plugins": answerJSON(200, `{"plugins":[{"name":"a","live":2,"versions":3,`+canary+`}]}`),
+		"GET /v1/plugins/a": answerJSON(200, fmt.Sprintf(`{"name":"a","live":2,"versions":[{"version":3},{"version":2,"live":true}],"health":{"state":"ready"},`+
+			`"takeover":{"from":4,"to":2,"at":%[1]q,"reason":"it trapped"},"last_canary":{"version":5,"at":%[1]q,"reason":"it was slow"},`+canary+`}`, at)),
+	})
+	s.run(0, "plugins")
+	contains(t, s.out, "2, 3 for 10%")
+	s.run(0, "plugins", "a")
+	contains(t, s.out, "version 2 took over from version 4 3 hours ago: it trapped\n", "the canary version 5 was rolled back 3 hours ago: it was slow\n",
+		"calls since: 10 of the canary with 1 faults, 90 of the live version with 2 faults\n", "canary, 10%")
+}
+
 func TestRmRemovesAPlugin(t *testing.T) {
 	gone := 0
 	s := newShell(t, map[string]http.HandlerFunc{"DELETE /v1/plugins/a": func(w http.ResponseWriter, _ *http.Request) {

@@ -24,11 +24,13 @@ import (
 	"github.com/marketprism/prismrt/plugins"
 	"github.com/marketprism/prismrt/runtime/config"
 	"github.com/marketprism/prismrt/runtime/engine"
+	"github.com/marketprism/prismrt/runtime/health"
 	"github.com/marketprism/prismrt/runtime/invoke"
 	"github.com/marketprism/prismrt/runtime/monitor"
 	"github.com/marketprism/prismrt/runtime/sched"
 	"github.com/marketprism/prismrt/runtime/store/blob"
 	"github.com/marketprism/prismrt/runtime/store/sqlite"
+	"github.com/marketprism/prismrt/runtime/task"
 )
 
 // server is the parts of a running prismrt, in the order in which they were made.
@@ -75,6 +77,9 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 		s.catalogue.Load(calls, cores)
 		s.loading.Store(false)
 	}()
+	judging := make(chan error, 1)
+	go func() { judging <- s.catalogue.Run(calls) }()
+	defer func() { cancelCalls(); err = errors.Join(err, <-judging) }()
 	served := make(chan error, 1)
 	go func() { served <- h.Serve(api.Patient(listener)) }()
 	s.log.Info("listening on http://"+listener.Addr().String(), slog.String("data", cfg.Server.Data))
@@ -132,6 +137,10 @@ func (s *server) open(ctx context.Context) error {
 	s.invoker = invoke.New(invoke.Options{
 		Engine: s.engine, Monitor: s.monitor, Scheduler: newScheduler(s.config.Scheduler), Log: s.log,
 		Pool: invoke.Pool{Waiting: s.config.Scheduler.Waiting, Idle: time.Duration(p.Idle), Age: time.Duration(p.Age), Trim: time.Duration(p.Trim)},
+		Breaker: health.Options{
+			Threshold: s.config.Health.Threshold, MinCalls: s.config.Health.MinCalls, Open: time.Duration(s.config.Health.Open),
+		},
+		Fenced: func(ref task.Ref, why string) { s.catalogue.TakeOver(context.Background(), ref, why) },
 	})
 	s.catalogue, err = plugins.Open(ctx, plugins.Options{
 		Store: s.db, Modules: modules, Runner: s.invoker, Hosts: s.engine, Code: s.engine, Defaults: defaults(s.config), Log: s.log,

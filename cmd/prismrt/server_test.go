@@ -177,7 +177,24 @@ func (s *server) uploadPatient(name string, module []byte) {
 
 // plugin is what the tests look at of GET /v1/plugins/{name}.
 type plugin struct {
-	Live     int
+	Live   int
+	Health struct{ State, Reason string }
+	Canary *struct {
+		Version int
+		Share   float64
+		Judge   bool
+		Own     *struct{ Calls, Faults int } `json:"canary_calls"`
+	}
+	Takeover *struct {
+		From, To int
+		At       time.Time
+		Reason   string
+	}
+	LastCanary *struct {
+		Version int
+		Live    bool
+		Reason  string
+	} `json:"last_canary"`
 	Versions []struct {
 		Version int
 		Digest  string

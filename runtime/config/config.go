@@ -26,6 +26,7 @@ type Config struct {
 	Max       Plugin    `toml:"max"`
 	Scheduler Scheduler `toml:"scheduler"`
 	Pool      Pool      `toml:"pool"`
+	Health    Health    `toml:"health"`
 	Go        Go        `toml:"go"`
 	Log       Logging   `toml:"log"`
 }
@@ -107,6 +108,13 @@ type Go struct {
 // policies are those of Scheduler.
 var policies = []string{"fair", "fifo", "priority"}
 
+// Health says when a version that fails gets no calls for a while.
+type Health struct {
+	Threshold float64       `toml:"threshold"` // part of the calls within a second that must have failed [0.5]
+	MinCalls  int           `toml:"min_calls"` // and how many calls that must be, or faults in a row [20]
+	Open      task.Duration `toml:"open"`      // until a few calls try it again [5s]; doubled up to a minute while they fail
+}
+
 // Logging is about the server's own log on standard error.
 type Logging struct {
 	Level  string `toml:"level"`  // debug, info, warn or error ["info"]
@@ -135,6 +143,7 @@ func Default() Config {
 		Max:       Plugin{Memory: 1 << 30, Timeout: task.Duration(5 * time.Minute), Fuel: 10e12, Stack: 32 << 20, Input: 64 << 20, Output: 64 << 20, Instances: 256},
 		Scheduler: Scheduler{Policy: "fair", Waiting: 1024, NamespaceWaiting: 4096, TotalWaiting: 16384},
 		Pool:      Pool{Idle: task.Duration(time.Minute), Trim: task.Duration(10 * time.Second)},
+		Health:    Health{Threshold: 0.5, MinCalls: 20, Open: task.Duration(5 * time.Second)},
 		Log:       Logging{Level: "info", Format: "text"},
 	}
 }
@@ -263,6 +272,15 @@ func (c Config) Check() error {
 		if !(weight > 0) || math.IsInf(weight, 0) {
 			bad("scheduler.weights of %q is %v; it must be a positive number", name, weight)
 		}
+	}
+	if t := c.Health.Threshold; !(t > 0 && t <= 1) { // not a number is neither
+		bad("health.threshold is %v; it must be over 0 and at most 1", t)
+	}
+	if c.Health.MinCalls < 1 || c.Health.MinCalls > 1_000_000 {
+		bad("health.min_calls is %d; it must be from 1 to 1000000", c.Health.MinCalls)
+	}
+	if o := time.Duration(c.Health.Open); o < 100*time.Millisecond || o > time.Hour {
+		bad("health.open is %v; it must be from 100ms to 1h", o)
 	}
 	if !slices.Contains([]string{"debug", "info", "warn", "error"}, c.Log.Level) {
 		bad("log.level is %q; it must be debug, info, warn or error", c.Log.Level)

@@ -1,6 +1,7 @@
 package config_test
 
 import (
+	"math"
 	"os"
 	"reflect"
 	"strings"
@@ -84,6 +85,9 @@ func TestCheckReportsEverythingWrongAtOnce(t *testing.T) {
 	c.Scheduler.Waiting = 0
 	c.Scheduler.Policy = "lottery"
 	c.Scheduler.Weights = map[string]float64{"prices": -1}
+	c.Health.Threshold = math.NaN()
+	c.Health.MinCalls = 0
+	c.Health.Open = 1
 	c.Log.Level = "loud"
 	c.Log.Format = "xml"
 	c.Upload.CompileMemory = 1
@@ -91,6 +95,7 @@ func TestCheckReportsEverythingWrongAtOnce(t *testing.T) {
 	for _, want := range []string{
 		"server.listen", "loopback", "server.data", "upload.start_timeout", "[default]", "max.instances",
 		"max.memory", "max.output", "scheduler.waiting", "scheduler.policy", "prices", "log.level", "log.format", "upload.compile_memory",
+		"health.threshold", "health.min_calls", "health.open",
 	} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v\nwant one that says %q", err, want)

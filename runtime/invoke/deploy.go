@@ -5,16 +5,18 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"github.com/marketprism/prismrt/runtime/engine"
+	"github.com/marketprism/prismrt/runtime/health"
 	"github.com/marketprism/prismrt/runtime/pool"
 	"github.com/marketprism/prismrt/runtime/sched"
 	"github.com/marketprism/prismrt/runtime/task"
 )
 
-// Load compiles a version and starts an instance of it, so that what cannot run
-// is known before anybody calls it. Calls reach it after Route. Loading what is
-// loaded does nothing.
+// Load compiles a version, starts an instance of it and makes the canary call of its
+// manifest, so that what cannot run is known before anybody calls it. Calls reach it
+// after Route. Loading what is loaded does nothing.
 func (i *Invoker) Load(ctx context.Context, v task.Version, module []byte) error {
 	i.mu.RLock()
 	_, there := i.loaded[v.Ref]
@@ -28,13 +30,15 @@ func (i *Invoker) Load(ctx context.Context, v task.Version, module []byte) error
 	}
 	d := &deployment{
 		version: v, program: program, flow: i.options.Scheduler.Flow(v.Ref.Namespace, v.Ref.Plugin),
-		row: i.options.Monitor.Row(v.Ref), log: i.options.Log,
+		row: i.options.Monitor.Row(v.Ref), log: i.options.Log, breaker: health.New(i.options.Breaker, time.Now()),
 	}
+	d.fenced = func(why string) { i.fence(d, why) }
 	o := i.options.Pool
 	d.pool = pool.New(
 		pool.Options[*engine.Instance]{
 			Min: v.Min, Max: v.Max, Cores: o.Running, Waiting: o.Waiting, Idle: o.Idle, Age: o.Age, TrimAfter: o.Trim,
 			Trim: func(i *engine.Instance) { i.Trim() }, OnSize: d.sized,
+			Probe: d.checkUp(), ProbeEvery: time.Duration(v.Health.Every),
 		},
 		d.build,
 		func(instance *engine.Instance) {
@@ -46,13 +50,27 @@ func (i *Invoker) Load(ctx context.Context, v task.Version, module []byte) error
 	if err != nil {
 		return errors.Join(err, d.close(context.WithoutCancel(ctx)))
 	}
-	first.Release(pool.Report{})
+	switch err := d.probe(ctx, first.Instance); {
+	case err == nil:
+		first.Release(pool.Report{})
+	case errors.Is(err, engine.ErrSpent):
+		first.Discard(pool.Report{})
+	default:
+		first.Discard(pool.Report{})
+		return errors.Join(err, d.close(context.WithoutCancel(ctx)))
+	}
 	d.sized(d.pool.Stats().Size)
 	i.keeping.Go(func() { _ = d.pool.Run(context.Background()) }) // until the pool closes
 
 	i.mu.Lock()
-	defer i.mu.Unlock()
-	i.loaded[v.Ref] = d
+	closed := i.closed
+	if !closed {
+		i.loaded[v.Ref] = d
+	}
+	i.mu.Unlock()
+	if closed {
+		return errors.Join(task.Faultf(task.KindUnavailable, "the server is stopping"), d.close(context.WithoutCancel(ctx)))
+	}
 	return nil
 }
 
@@ -76,7 +94,7 @@ func (d *deployment) build(ctx context.Context) (*engine.Instance, error) {
 func (i *Invoker) Expect(namespace, plugin string) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	i.routes[name{namespace, plugin}] = &route{settled: make(chan struct{})}
+	i.pointLocked(name{namespace, plugin}, &route{settled: make(chan struct{})})
 }
 
 // Route sends the calls of a plugin to a version that was loaded. The one that
@@ -84,18 +102,21 @@ func (i *Invoker) Expect(namespace, plugin string) {
 func (i *Invoker) Route(ref task.Ref) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
+	if i.closed {
+		return
+	}
 	d := i.loaded[ref]
 	if d == nil {
 		panic(fmt.Sprintf("invoke: %v is routed to and not loaded", ref))
 	}
-	i.settleLocked(nameOf(ref), d, nil)
+	i.settleLocked(nameOf(ref), target{live: d}, nil)
 }
 
 // Fail makes calls of a plugin answer that it is unavailable, until Route.
 func (i *Invoker) Fail(namespace, plugin string, err error) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	i.settleLocked(name{namespace, plugin}, nil,
+	i.settleLocked(name{namespace, plugin}, target{},
 		task.Faultf(task.KindUnavailable, "%s cannot be loaded: %s", plugin, task.FaultOf(err).Message).CausedBy(err))
 }
 
@@ -105,24 +126,9 @@ func (i *Invoker) Unroute(namespace, plugin string) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	n := name{namespace, plugin}
-	i.settleLocked(n, nil, noPlugin(plugin))
-	delete(i.routes, n)
+	i.settleLocked(n, target{}, noPlugin(plugin))
+	i.pointLocked(n, nil)
 	i.options.Monitor.Forget(namespace, plugin)
-}
-
-// settleLocked points a name somewhere, waking those who wait for it, and
-// retires what it pointed to before.
-func (i *Invoker) settleLocked(n name, to *deployment, err error) {
-	r := i.routes[n]
-	if r == nil || isClosed(r.settled) {
-		if r != nil && r.to != nil && r.to != to {
-			i.retireLocked(r.to)
-		}
-		r = &route{settled: make(chan struct{})}
-		i.routes[n] = r
-	}
-	r.to, r.err = to, err
-	close(r.settled)
 }
 
 // Unload ends a version that nothing is routed to. It does nothing where the
@@ -131,7 +137,7 @@ func (i *Invoker) Unload(ref task.Ref) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	d := i.loaded[ref]
-	if r := i.routes[nameOf(ref)]; d != nil && (r == nil || r.to != d) {
+	if r := i.route(nameOf(ref)); d != nil && (r == nil || !r.leads().leadsTo(d)) {
 		i.retireLocked(d)
 	}
 }
@@ -166,19 +172,22 @@ func isClosed(ch chan struct{}) bool {
 	}
 }
 
-// State says how a plugin stands: ready, loading, failed (with the reason), or
-// "" when nothing is routed.
+// State says how a plugin stands: ready, loading, fenced or failed (with the reason),
+// or "" when nothing is routed.
 func (i *Invoker) State(namespace, plugin string) (state, reason string) {
-	i.mu.RLock()
-	defer i.mu.RUnlock()
-	r := i.routes[name{namespace, plugin}]
+	r := i.route(name{namespace, plugin})
 	switch {
 	case r == nil:
 		return "", ""
-	case !isClosed(r.settled):
+	case r.was.live == nil && !isClosed(r.settled):
 		return "loading", ""
-	case r.err != nil:
+	}
+	live := r.leads().live
+	if live == nil {
 		return "failed", task.FaultOf(r.err).Message
+	}
+	if why := live.breaker.Fenced(); why != "" {
+		return "fenced", why
 	}
 	return "ready", ""
 }
@@ -186,7 +195,8 @@ func (i *Invoker) State(namespace, plugin string) (state, reason string) {
 // Close unloads everything, giving calls in flight until ctx ends.
 func (i *Invoker) Close(ctx context.Context) error {
 	i.mu.Lock()
-	clear(i.routes)
+	i.closed = true
+	i.routes.Store(&map[name]*route{})
 	for _, d := range i.loaded {
 		i.retireLocked(d)
 	}

@@ -10,9 +10,11 @@ import (
 	"log/slog"
 	goruntime "runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/marketprism/prismrt/runtime/engine"
+	"github.com/marketprism/prismrt/runtime/health"
 	"github.com/marketprism/prismrt/runtime/monitor"
 	"github.com/marketprism/prismrt/runtime/pool"
 	"github.com/marketprism/prismrt/runtime/sched"
@@ -35,6 +37,14 @@ type Options struct {
 	// Pool is how instances of each version are kept.
 	Pool Pool
 
+	// Breaker says when a version that fails gets no calls for a while.
+	Breaker health.Options
+
+	// Fenced, unless it is nil, is told on a goroutine of its own of each version whose
+	// calls are refused from now on, and why. It ends with a new route for the plugin
+	// (Route, Share), or with Resume.
+	Fenced func(ref task.Ref, why string)
+
 	// Log gets what goes wrong when nobody waits for an answer.
 	Log *slog.Logger
 }
@@ -53,28 +63,18 @@ type Pool struct {
 type Invoker struct {
 	options Options
 
+	routes atomic.Pointer[map[name]*route] // read by every call, replaced under mu
+
 	mu     sync.RWMutex
 	loaded map[task.Ref]*deployment // ready to be routed to
-	routes map[name]*route
+	closed bool
 
-	retiring sync.WaitGroup // deployments that finish their last calls
+	retiring sync.WaitGroup // deployments that finish their last calls, and calls of Fenced
 	keeping  sync.WaitGroup // pools that look after their instances
 
 	// late is held while an instance is rewound after its answer: one at a time, so that
 	// giving back much memory does not keep all cores from other answers.
 	late sync.Mutex
-}
-
-// name is where a call goes before its version is known.
-type name struct{ namespace, plugin string }
-
-func nameOf(ref task.Ref) name { return name{ref.Namespace, ref.Plugin} }
-
-// route is what a name leads to. Once settled it does not change.
-type route struct {
-	settled chan struct{} // closed once one of the others is set
-	to      *deployment
-	err     error
 }
 
 // New makes an Invoker without plugins.
@@ -84,17 +84,19 @@ func New(o Options) *Invoker {
 	}
 	o.Pool.Running = cmp.Or(o.Pool.Running, o.Scheduler.Stats().Slots)
 	o.Pool.Waiting = cmp.Or(o.Pool.Waiting, 1024)
-	return &Invoker{options: o, loaded: make(map[task.Ref]*deployment), routes: make(map[name]*route)}
+	i := &Invoker{options: o, loaded: make(map[task.Ref]*deployment)}
+	i.routes.Store(&map[name]*route{})
+	return i
 }
 
-// Limits returns what bounds an invocation of the plugin now. Faults: not_found,
-// unavailable.
+// Limits returns what bounds an invocation of the plugin now: the most that any version
+// which may get it lets through. Faults: not_found, unavailable.
 func (i *Invoker) Limits(ctx context.Context, namespace, plugin string) (task.Limits, error) {
-	d, err := i.resolve(ctx, name{namespace, plugin})
+	r, err := i.resolve(ctx, name{namespace, plugin})
 	if err != nil {
 		return task.Limits{}, err
 	}
-	return d.version.Limits, nil
+	return r.limits(), nil
 }
 
 // Invoke runs a plugin once. The error, if any, is or leads to a *task.Fault;
@@ -102,9 +104,17 @@ func (i *Invoker) Limits(ctx context.Context, namespace, plugin string) (task.Li
 func (i *Invoker) Invoke(ctx context.Context, in task.Invocation) (task.Result, error) {
 	begun := time.Now()
 	for {
-		d, err := i.resolve(ctx, name{in.Namespace, in.Plugin})
+		r, err := i.resolve(ctx, name{in.Namespace, in.Plugin})
 		if err != nil {
 			return task.Result{}, err
+		}
+		d, pass, err := r.admit(begun)
+		if err != nil {
+			if i.reroute(r, d) {
+				continue
+			}
+			d.row.Observe(monitor.Observation{Kind: kindOf(err), In: len(in.Input), Total: time.Since(begun)})
+			return task.Result{Ref: d.version.Ref, Digest: d.version.Digest}, err
 		}
 		result, loan, lent, err := d.invoke(ctx, in, begun)
 		if errors.Is(err, pool.ErrClosed) && ctx.Err() == nil {
@@ -129,8 +139,10 @@ func (i *Invoker) Invoke(ctx context.Context, in task.Invocation) (task.Result, 
 				d.row.Rewound(time.Since(begun))
 			}()
 		}
+		kind := kindOf(err)
+		i.learn(r, d, pass, ended, health.Of(kind, lent), &result, err)
 		d.row.Observe(monitor.Observation{
-			Kind: kindOf(err), In: len(in.Input), Out: len(result.Output), Fuel: result.Fuel, Timing: result.Timing, Total: ended.Sub(begun),
+			Kind: kind, In: len(in.Input), Out: len(result.Output), Fuel: result.Fuel, Timing: result.Timing, Total: ended.Sub(begun),
 		})
 		return result, err
 	}
@@ -143,35 +155,6 @@ func kindOf(err error) task.Kind {
 	return task.FaultOf(err).Kind
 }
 
-// resolve finds the version that answers, waiting for one that is being loaded.
-func (i *Invoker) resolve(ctx context.Context, n name) (*deployment, error) {
-	i.mu.RLock()
-	r := i.routes[n]
-	i.mu.RUnlock()
-	if r == nil {
-		return nil, noPlugin(n.plugin)
-	}
-	select {
-	case <-r.settled:
-		return r.to, r.err
-	default:
-	}
-	patience := time.NewTimer(loadPatience)
-	defer patience.Stop()
-	select {
-	case <-r.settled:
-		return r.to, r.err
-	case <-patience.C:
-		return nil, task.Faultf(task.KindUnavailable, "%s is still being loaded; try again in a moment", n.plugin)
-	case <-ctx.Done():
-		return nil, context.Cause(ctx)
-	}
-}
-
-func noPlugin(plugin string) *task.Fault {
-	return task.Faultf(task.KindNotFound, "there is no plugin %q, or it has no live version", plugin)
-}
-
 // deployment is a version that can be called.
 type deployment struct {
 	version task.Version
@@ -180,6 +163,10 @@ type deployment struct {
 	flow    *sched.Flow // of the plugin, whichever version
 	row     *monitor.Row
 	log     *slog.Logger
+	breaker *health.Breaker
+	unwell  atomic.Int32     // canary calls that failed in a row
+	told    atomic.Int64     // openings of the breaker that fence was called for
+	fenced  func(why string) // told when the breaker has opened
 }
 
 // loan is an instance in the hands of a call.

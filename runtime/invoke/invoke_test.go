@@ -15,6 +15,7 @@ import (
 	"github.com/marketprism/prismrt/host/prism"
 	"github.com/marketprism/prismrt/host/wasi"
 	"github.com/marketprism/prismrt/runtime/engine"
+	"github.com/marketprism/prismrt/runtime/health"
 	"github.com/marketprism/prismrt/runtime/invoke"
 	"github.com/marketprism/prismrt/runtime/monitor"
 	"github.com/marketprism/prismrt/runtime/sched"
@@ -53,7 +54,7 @@ func newInvokerOf(t testing.TB, s *sched.Scheduler) (*invoke.Invoker, *monitor.M
 		Pools: func() []monitor.Pool { return i.Pools() }, Guests: func() monitor.Guests { return monitor.Guests(e.Stats()) },
 		Scheduler: func() monitor.Scheduler { return i.Scheduler() },
 	})
-	i = invoke.New(invoke.Options{Engine: e, Monitor: m, Scheduler: s, Pool: invoke.Pool{Waiting: 100}, Log: slog.New(slog.NewTextHandler(os.Stderr, nil))})
+	i = invoke.New(invoke.Options{Engine: e, Monitor: m, Scheduler: s, Pool: invoke.Pool{Waiting: 100}, Breaker: health.Options{MinCalls: 1 << 20}, Log: slog.New(slog.NewTextHandler(os.Stderr, nil))})
 	t.Cleanup(func() {
 		if err := i.Close(context.Background()); err != nil {
 			t.Error(err)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/marketprism/prismrt/runtime/engine"
+	"github.com/marketprism/prismrt/runtime/health"
 	"github.com/marketprism/prismrt/runtime/monitor"
 	"github.com/marketprism/prismrt/runtime/pool"
 	"github.com/marketprism/prismrt/runtime/sched"
@@ -64,10 +65,13 @@ type series struct {
 	invoker *Invoker
 	until   deadline // of the call that runs
 
+	route  *route      // where it was found
+	pass   health.Pass // its breaker's leave
 	to     *deployment // the version that answers; nil: none is borrowed from
 	turn   turn
 	begun  bool // there is a turn
 	loan   loan
+	ran    bool          // the guest, for the call that is made
 	clean  bool          // there is a loan, of an instance that may be run
 	lent   time.Time     // since when
 	now    time.Time     // the clock, as it was last looked at
@@ -96,12 +100,15 @@ func (s *series) call(in *task.Invocation) (task.Result, error) {
 	if err == nil {
 		err = s.run(in, &result)
 	}
+	kind := kindOf(err)
+	s.invoker.learn(s.route, d, s.pass, s.now, health.Of(kind, s.ran), &result, err)
+	s.ran = false
 	s.seen[s.count] = monitor.Observation{
-		Kind: kindOf(err), In: len(in.Input), Out: len(result.Output), Fuel: result.Fuel, Timing: result.Timing, Total: s.now.Sub(begun),
+		Kind: kind, In: len(in.Input), Out: len(result.Output), Fuel: result.Fuel, Timing: result.Timing, Total: s.now.Sub(begun),
 	}
 	s.count++
-	// One that failed may have lost its turn.
-	if err != nil || !s.clean || s.count == len(s.seen) || s.now.Sub(s.lent) >= longLoan {
+	// One that failed may have lost its turn; one that tries a fenced version is alone.
+	if err != nil || s.pass.Trial() || !s.clean || s.count == len(s.seen) || s.now.Sub(s.lent) >= longLoan {
 		s.giveBack()
 	}
 	return result, err
@@ -125,13 +132,20 @@ func (s *series) borrow(in *task.Invocation) error {
 }
 
 func (s *series) borrowOnce(in *task.Invocation) error {
-	d, err := s.invoker.resolve(s.until.Context, name{in.Namespace, in.Plugin})
+	r, err := s.invoker.resolve(s.until.Context, name{in.Namespace, in.Plugin})
 	if err != nil {
+		return err
+	}
+	d, pass, err := r.admit(s.now)
+	s.route, s.pass, s.to = r, pass, d
+	if err != nil {
+		if s.invoker.reroute(r, d) {
+			return pool.ErrClosed // where calls go now, answers
+		}
 		return err
 	}
 	timeout := time.Duration(d.version.Limits.Timeout)
 	s.turn.plugin, s.turn.told = in.Plugin, 0
-	s.to = d
 	begun := s.now
 	s.until.restart(begun.Add(longWait))
 	if err := d.flow.Begin(&s.until, &s.turn.Turn, sched.Call{}); err != nil {
@@ -160,7 +174,7 @@ func (s *series) run(in *task.Invocation, result *task.Result) error {
 	if in.Timeout > 0 {
 		timeout = min(timeout, in.Timeout)
 	}
-	s.clean = false
+	s.clean, s.ran = false, true
 	running := s.now
 	s.until.restart(running.Add(timeout))
 	var err error
@@ -218,6 +232,7 @@ func (s *series) giveBack() {
 	if s.count > 0 {
 		s.to.row.Observe(s.seen[:s.count]...)
 	}
+	s.route = nil
 	s.to, s.loan, s.clean, s.begun, s.count, s.burnt, s.report = nil, loan{}, false, false, 0, 0, pool.Report{}
 }
 

@@ -25,7 +25,7 @@ func (i *Invoker) Pools() []monitor.Pool {
 			Begins: string(begins), Reason: reason,
 			Ref: ref, Ready: s.Ready, Building: s.Building, Lent: s.Lent, Waiting: s.Waiting, Size: s.Size, Max: s.Max,
 			Births: s.Births.Built, FailedBirths: s.Births.Failed, BirthTime: s.Births.Time,
-			Deaths: deaths, DeadCalls: s.Deaths.Calls, Held: s.Work.Held, Capacity: s.Capacity,
+			Deaths: deaths, Probes: s.Probes.Passed, FailedProbes: s.Probes.Failed, DeadCalls: s.Deaths.Calls, Held: s.Work.Held, Capacity: s.Capacity,
 		})
 	}
 	return pools

@@ -46,6 +46,7 @@ type Pool struct {
 	BirthTime                      time.Duration    // over all of them
 	Deaths                         map[string]int64 // by cause
 	DeadCalls                      int64            // that the dead had served
+	Probes, FailedProbes           int64            // canary calls between others
 	Held, Capacity                 time.Duration    // how long instances were lent, and how long they lived
 	Begins                         string           // what each call begins with: checkpoint, start or anew
 	Reason                         string           // why not with more than that, "" without one

@@ -94,7 +94,9 @@ type PoolRow struct {
 	Births      int64   `json:"births"`
 	BirthMeanMS float64 `json:"birth_mean_ms"` // failed ones included
 
-	Deaths        map[string]int64 `json:"deaths"`          // by cause
+	Deaths        map[string]int64 `json:"deaths"` // by cause
+	Probes        int64            `json:"probes"` // canary calls made between others
+	ProbesFailed  int64            `json:"probes_failed"`
 	LifeMeanCalls float64          `json:"life_mean_calls"` // of those that ended; 0: none has
 	Utilisation   float64          `json:"utilisation"`     // share of their lives that instances were lent
 
@@ -148,7 +150,7 @@ func (m *Monitor) Stats() Stats {
 		row := PoolRow{
 			Namespace: p.Ref.Namespace, Plugin: p.Ref.Plugin, Version: p.Ref.Version,
 			Ready: p.Ready, Building: p.Building, Lent: p.Lent, Waiting: p.Waiting, Size: p.Size, Max: p.Max, Births: p.Births,
-			Begins: p.Begins, Reason: p.Reason, Deaths: p.Deaths, Utilisation: part(p.Held, p.Capacity),
+			Begins: p.Begins, Reason: p.Reason, Deaths: p.Deaths, Probes: p.Probes + p.FailedProbes, ProbesFailed: p.FailedProbes, Utilisation: part(p.Held, p.Capacity),
 		}
 		var dead int64
 		for _, n := range p.Deaths {

@@ -28,9 +28,9 @@ type Version struct {
 type Plugin struct {
 	Namespace string
 	Name      string
-	Live      int // the version that answers; 0: none
+	Release
 	CreatedAt time.Time
-	UpdatedAt time.Time // of the last upload or change of Live
+	UpdatedAt time.Time // of the last upload or change of the Release
 	Versions  []Version // oldest first, at least one
 }
 
@@ -41,12 +41,13 @@ type Catalogue interface {
 	// Plugins returns all plugins of all namespaces, sorted by both names.
 	Plugins(ctx context.Context) ([]Plugin, error)
 
-	// Add stores a version and, with live, points its plugin at it. The number
-	// must be one that the plugin never had.
-	Add(ctx context.Context, v Version, live bool) error
+	// Add stores a version and with it, unless r is nil, where its plugin's calls go.
+	// The number must be one that the plugin never had.
+	Add(ctx context.Context, v Version, r *Release) error
 
-	// SetLive points a plugin at one of its versions, or answers ErrNotFound.
-	SetLive(ctx context.Context, ref task.Ref, at time.Time) error
+	// SetRelease says where a plugin's calls go. It answers ErrNotFound for a plugin,
+	// a live version or a canary that is not there.
+	SetRelease(ctx context.Context, namespace, name string, r Release, at time.Time) error
 
 	// Delete forgets a plugin and its versions, or answers ErrNotFound.
 	Delete(ctx context.Context, namespace, name string) error

@@ -59,7 +59,8 @@ type Fault struct {
 	// Log is the end of what the guest wrote to its log and standard error.
 	Log []string
 
-	// RetryAfter is when the same may go better. Zero: not known.
+	// RetryAfter is when the same invocation is worth another try. Zero: that is not
+	// known.
 	RetryAfter time.Duration
 
 	cause error

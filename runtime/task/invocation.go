@@ -55,6 +55,8 @@ type Version struct {
 
 	// Min instances are kept ready and Max bounds those alive at once.
 	Min, Max int
+
+	Health Health
 }
 
 // Invocation is one run of a plugin on one input.

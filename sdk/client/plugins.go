@@ -22,6 +22,7 @@ type Summary struct {
 	ABI       string    `json:"abi"`      // of the live version, else of the newest, as are digest and size
 	Digest    string    `json:"digest"`
 	Bytes     int64     `json:"bytes"`
+	Canary    *Canary   `json:"canary,omitempty"` // nil: the live version gets all calls
 	UpdatedAt time.Time `json:"updated_at"`
 }
 
@@ -33,8 +34,14 @@ type Plugin struct {
 	CreatedAt time.Time `json:"created_at"`
 	UpdatedAt time.Time `json:"updated_at"`
 	Health    Health    `json:"health"`
-	Pool      *Pool     `json:"pool,omitempty"` // nil until the live version is loaded
-	Versions  []Version `json:"versions"`       // newest first
+
+	Previous   int            `json:"previous,omitempty"`    // the version that was live before and may take over; 0: none
+	Canary     *Canary        `json:"canary,omitempty"`      // nil: the live version gets all calls
+	Takeover   *Takeover      `json:"takeover,omitempty"`    // nil: the live version was made so by somebody
+	LastCanary *CanaryOutcome `json:"last_canary,omitempty"` // nil: none has ended by itself
+
+	Pool     *Pool     `json:"pool,omitempty"` // nil until the live version is loaded
+	Versions []Version `json:"versions"`       // newest first
 }
 
 // Pool counts the instances of a plugin's live version.
@@ -50,8 +57,47 @@ type Pool struct {
 
 // Health says whether calls can be served.
 type Health struct {
-	State  string `json:"state"`            // "ready", "loading", "failed", or "none" without a live version
-	Reason string `json:"reason,omitempty"` // why it failed
+	State  string `json:"state"`            // "ready", "loading", "fenced", "failed", or "none" without a live version
+	Reason string `json:"reason,omitempty"` // why it is fenced or failed
+}
+
+// Canary is a version that gets a share of the calls.
+type Canary struct {
+	Version int       `json:"version"`
+	Share   float64   `json:"share"` // over 0 and below 1
+	Judge   bool      `json:"judge"` // it is compared with the live version, and the weaker goes by itself
+	Since   time.Time `json:"since"`
+
+	// Own and Live are the calls of both since then, or since the server's start. Nil
+	// in a list, and while the canary is being loaded.
+	Own  *Sample `json:"canary_calls,omitempty"`
+	Live *Sample `json:"live_calls,omitempty"`
+}
+
+// Sample is what is compared of a version's calls.
+type Sample struct {
+	Calls    int64   `json:"calls"`      // that say something of the version
+	Faults   int64   `json:"faults"`     // of these, the version's own
+	RunP50MS float64 `json:"run_p50_ms"` // of the others: time the guest ran, in milliseconds, good to 9%
+	RunP90MS float64 `json:"run_p90_ms"`
+	FuelP50  int64   `json:"fuel_p50"` // and WebAssembly instructions
+	FuelP90  int64   `json:"fuel_p90"`
+}
+
+// Takeover tells that the version that was live before took over by itself.
+type Takeover struct {
+	From   int       `json:"from"`
+	To     int       `json:"to"`
+	At     time.Time `json:"at"`
+	Reason string    `json:"reason"`
+}
+
+// CanaryOutcome is how a canary release ended by itself.
+type CanaryOutcome struct {
+	Version int       `json:"version"` // the canary
+	Live    bool      `json:"live"`    // it became the live version; false: it was rolled back
+	At      time.Time `json:"at"`
+	Reason  string    `json:"reason"`
 }
 
 // Version is one uploaded module and its manifest. It never changes, but for Live.
@@ -69,7 +115,8 @@ type Version struct {
 	Exports   []string        `json:"exports"`
 	Limits    Limits          `json:"limits"`
 	Grants    Grants          `json:"grants"`
-	Manifest  json.RawMessage `json:"manifest"` // as the server understood it
+	Health    *HealthCheck    `json:"health,omitempty"` // nil: none but that instances come up
+	Manifest  json.RawMessage `json:"manifest"`         // as the server understood it
 	CreatedAt time.Time       `json:"created_at"`
 }
 
@@ -90,6 +137,14 @@ type Grants struct {
 	Config []string `json:"config"` // the keys it may read; the values stay on the server
 }
 
+// HealthCheck is how a version is known to be well, and what follows where it is not.
+type HealthCheck struct {
+	Input    *string `json:"input,omitempty"`    // of the canary call; nil: none is made
+	Expect   *string `json:"expect,omitempty"`   // what it must answer; nil: anything
+	EveryMS  float64 `json:"every_ms,omitempty"` // between canary calls, in milliseconds
+	Failover bool    `json:"failover"`           // the version that was live before may take over by itself
+}
+
 // Plugins lists the plugins.
 func (c *Client) Plugins(ctx context.Context) ([]Summary, error) {
 	var list struct {
@@ -108,13 +163,28 @@ func (c *Client) Plugin(ctx context.Context, name string) (*Plugin, error) {
 	return &p, nil
 }
 
-// SetLive sends calls to a version from now on, to roll back or forward, and
-// returns the plugin as it is then. Calls already running end where they are.
+// SetLive sends all calls to a version from now on, to roll back or forward, and
+// returns the plugin as it is then. Calls already running end where they are. It ends
+// a canary release.
 func (c *Client) SetLive(ctx context.Context, name string, version int) (*Plugin, error) {
-	var p Plugin
-	in := struct {
+	return c.setLive(ctx, name, struct {
 		Version int `json:"version"`
-	}{version}
+	}{version})
+}
+
+// SetCanary sends a share of the calls, over 0 and below 1, to a version, while the
+// live one goes on with the others. With judge the server compares the two, and the
+// weaker goes by itself.
+func (c *Client) SetCanary(ctx context.Context, name string, version int, share float64, judge bool) (*Plugin, error) {
+	return c.setLive(ctx, name, struct {
+		Version int     `json:"version"`
+		Share   float64 `json:"share"`
+		Judge   bool    `json:"judge,omitempty"`
+	}{version, share, judge})
+}
+
+func (c *Client) setLive(ctx context.Context, name string, in any) (*Plugin, error) {
+	var p Plugin
 	if err := c.json(ctx, http.MethodPost, pluginPath(name)+"/live", in, &p); err != nil {
 		return nil, err
 	}

@@ -6,6 +6,7 @@ import (
 	"context"
 	"database/sql"
 	_ "embed"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/url"
@@ -16,15 +17,17 @@ import (
 
 	"github.com/marketprism/prismrt/runtime/store"
 	"github.com/marketprism/prismrt/runtime/store/blob"
-	"github.com/marketprism/prismrt/runtime/task"
 )
 
 //go:embed schema.sql
 var schema string
 
+//go:embed releases.sql
+var releases string
+
 // migrations bring a database from version i to i+1 (PRAGMA user_version). One
 // that was released is never changed.
-var migrations = []string{schema}
+var migrations = []string{schema, releases}
 
 // DB is an open database. It is safe for concurrent use.
 type DB struct{ sql *sql.DB }
@@ -93,7 +96,7 @@ func (db *DB) transact(ctx context.Context, f func(*sql.Tx) error) error {
 // Plugins implements store.Catalogue.
 func (db *DB) Plugins(ctx context.Context) ([]store.Plugin, error) {
 	rows, err := db.sql.QueryContext(ctx, `
-		SELECT p.namespace, p.name, p.live, p.created_us, p.updated_us, v.number, v.digest, v.bytes, v.abi, v.manifest, v.facts, v.created_us
+		SELECT p.namespace, p.name, p.live, p.release, p.created_us, p.updated_us, v.number, v.digest, v.bytes, v.abi, v.manifest, v.facts, v.created_us
 		FROM plugins p JOIN versions v USING (namespace, name)
 		ORDER BY p.namespace, p.name, v.number`)
 	if err != nil {
@@ -104,10 +107,14 @@ func (db *DB) Plugins(ctx context.Context) ([]store.Plugin, error) {
 	for rows.Next() {
 		var p store.Plugin
 		var v store.Version
+		var release []byte
 		var created, updated, uploaded int64
-		if err := rows.Scan(&p.Namespace, &p.Name, &p.Live, &created, &updated,
+		if err := rows.Scan(&p.Namespace, &p.Name, &p.Live, &release, &created, &updated,
 			&v.Ref.Version, &v.Digest, &v.Bytes, &v.ABI, &v.Manifest, &v.Facts, &uploaded); err != nil {
 			return nil, fmt.Errorf("read plugins: %w", err)
+		}
+		if err := json.Unmarshal(release, &p.Release); err != nil {
+			return nil, fmt.Errorf("read plugins: the release of %s: %w", p.Name, err)
 		}
 		v.Ref.Namespace, v.Ref.Plugin = p.Namespace, p.Name
 		p.CreatedAt, p.UpdatedAt, v.CreatedAt = moment(created), moment(updated), moment(uploaded)
@@ -121,7 +128,7 @@ func (db *DB) Plugins(ctx context.Context) ([]store.Plugin, error) {
 }
 
 // Add implements store.Catalogue.
-func (db *DB) Add(ctx context.Context, v store.Version, live bool) error {
+func (db *DB) Add(ctx context.Context, v store.Version, r *store.Release) error {
 	at := v.CreatedAt.UnixMicro()
 	err := db.transact(ctx, func(tx *sql.Tx) error {
 		if _, err := tx.ExecContext(ctx, `
@@ -135,12 +142,10 @@ func (db *DB) Add(ctx context.Context, v store.Version, live bool) error {
 			v.Ref.Namespace, v.Ref.Plugin, v.Ref.Version, v.Digest, v.Bytes, v.ABI, string(v.Manifest), string(v.Facts), at); err != nil {
 			return err
 		}
-		if !live {
+		if r == nil {
 			return nil
 		}
-		_, err := tx.ExecContext(ctx, `UPDATE plugins SET live = ? WHERE namespace = ? AND name = ?`,
-			v.Ref.Version, v.Ref.Namespace, v.Ref.Plugin)
-		return err
+		return setRelease(ctx, tx, v.Ref.Namespace, v.Ref.Plugin, *r, v.CreatedAt)
 	})
 	if err != nil {
 		return fmt.Errorf("store version: %w", err)
@@ -148,22 +153,40 @@ func (db *DB) Add(ctx context.Context, v store.Version, live bool) error {
 	return nil
 }
 
-// SetLive implements store.Catalogue.
-func (db *DB) SetLive(ctx context.Context, ref task.Ref, at time.Time) error {
-	return db.change(ctx, `
-		UPDATE plugins SET live = ?3, updated_us = ?4 WHERE namespace = ?1 AND name = ?2
-		AND EXISTS (SELECT 1 FROM versions WHERE namespace = ?1 AND name = ?2 AND number = ?3)`,
-		ref.Namespace, ref.Plugin, ref.Version, at.UnixMicro())
+// SetRelease implements store.Catalogue.
+func (db *DB) SetRelease(ctx context.Context, namespace, name string, r store.Release, at time.Time) error {
+	return setRelease(ctx, db.sql, namespace, name, r, at)
+}
+
+func setRelease(ctx context.Context, db execer, namespace, name string, r store.Release, at time.Time) error {
+	canary := r.Live
+	if r.Canary != nil {
+		canary = r.Canary.Version
+	}
+	release, err := json.Marshal(r)
+	if err != nil {
+		return fmt.Errorf("change plugin: %w", err)
+	}
+	return change(ctx, db, `
+		UPDATE plugins SET live = ?3, release = ?5, updated_us = ?6 WHERE namespace = ?1 AND name = ?2
+		AND EXISTS (SELECT 1 FROM versions WHERE namespace = ?1 AND name = ?2 AND number = ?3)
+		AND EXISTS (SELECT 1 FROM versions WHERE namespace = ?1 AND name = ?2 AND number = ?4)`,
+		namespace, name, r.Live, canary, string(release), at.UnixMicro())
 }
 
 // Delete implements store.Catalogue.
 func (db *DB) Delete(ctx context.Context, namespace, name string) error {
-	return db.change(ctx, `DELETE FROM plugins WHERE namespace = ?1 AND name = ?2`, namespace, name)
+	return change(ctx, db.sql, `DELETE FROM plugins WHERE namespace = ?1 AND name = ?2`, namespace, name)
+}
+
+// execer is a database or a transaction in it.
+type execer interface {
+	ExecContext(ctx context.Context, statement string, args ...any) (sql.Result, error)
 }
 
 // change runs a statement that must hit a row.
-func (db *DB) change(ctx context.Context, statement string, args ...any) error {
-	res, err := db.sql.ExecContext(ctx, statement, args...)
+func change(ctx context.Context, db execer, statement string, args ...any) error {
+	res, err := db.ExecContext(ctx, statement, args...)
 	if err != nil {
 		return fmt.Errorf("change plugin: %w", err)
 	}

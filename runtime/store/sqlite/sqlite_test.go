@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"os"
 	"path/filepath"
 	"reflect"
 	"strings"
@@ -37,6 +38,8 @@ func version(name string, number int) store.Version {
 	}
 }
 
+func live(number int) *store.Release { return &store.Release{Live: number} }
+
 func TestWhatWasAddedIsThereAfterReopening(t *testing.T) {
 	if _, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "absent", "prismrt.db")); err == nil {
 		t.Fatal("a database opened in a folder that is not there")
@@ -45,10 +48,10 @@ func TestWhatWasAddedIsThereAfterReopening(t *testing.T) {
 	db := open(t, path)
 	one, two, other := version("resize", 1), version("resize", 2), version("crop", 1)
 	for _, add := range []struct {
-		v    store.Version
-		live bool
-	}{{one, true}, {two, false}, {other, false}} {
-		if err := db.Add(t.Context(), add.v, add.live); err != nil {
+		v       store.Version
+		release *store.Release
+	}{{one, live(1)}, {two, nil}, {other, nil}} {
+		if err := db.Add(t.Context(), add.v, add.release); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -63,8 +66,8 @@ func TestWhatWasAddedIsThereAfterReopening(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []store.Plugin{
-		{Namespace: "default", Name: "crop", Live: 0, CreatedAt: other.CreatedAt, UpdatedAt: other.CreatedAt, Versions: []store.Version{other}},
-		{Namespace: "default", Name: "resize", Live: 1, CreatedAt: one.CreatedAt, UpdatedAt: two.CreatedAt, Versions: []store.Version{one, two}},
+		{Namespace: "default", Name: "crop", CreatedAt: other.CreatedAt, UpdatedAt: other.CreatedAt, Versions: []store.Version{other}},
+		{Namespace: "default", Name: "resize", Release: store.Release{Live: 1}, CreatedAt: one.CreatedAt, UpdatedAt: two.CreatedAt, Versions: []store.Version{one, two}},
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got\n%+v\nwant\n%+v", got, want)
@@ -74,12 +77,12 @@ func TestWhatWasAddedIsThereAfterReopening(t *testing.T) {
 func TestANumberIsGivenOnceAndAFailedAddLeavesNothing(t *testing.T) {
 	db := open(t, filepath.Join(t.TempDir(), "prismrt.db"))
 	defer db.Close()
-	if err := db.Add(t.Context(), version("resize", 1), true); err != nil {
+	if err := db.Add(t.Context(), version("resize", 1), live(1)); err != nil {
 		t.Fatal(err)
 	}
 	again := version("resize", 1)
 	again.CreatedAt = again.CreatedAt.Add(time.Hour)
-	if err := db.Add(t.Context(), again, true); err == nil {
+	if err := db.Add(t.Context(), again, live(1)); err == nil {
 		t.Error("version 1 was added twice")
 	}
 	plugins, _ := db.Plugins(t.Context())
@@ -88,30 +91,70 @@ func TestANumberIsGivenOnceAndAFailedAddLeavesNothing(t *testing.T) {
 	}
 }
 
-func TestLiveMovesOnlyToVersionsThatAreThere(t *testing.T) {
+func TestCallsGoOnlyToVersionsThatAreThere(t *testing.T) {
 	db := open(t, filepath.Join(t.TempDir(), "prismrt.db"))
 	defer db.Close()
 	for n := range 2 {
-		if err := db.Add(t.Context(), version("resize", n+1), true); err != nil {
+		if err := db.Add(t.Context(), version("resize", n+1), live(n+1)); err != nil {
 			t.Fatal(err)
 		}
 	}
 	at := time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC)
-	if err := db.SetLive(t.Context(), task.Ref{Namespace: "default", Plugin: "resize", Version: 1}, at); err != nil {
+	want := store.Release{
+		Live: 1, Previous: 2, Canary: &store.Canary{Version: 2, Share: 0.1, Judge: true, Since: at},
+		Takeover:   &store.Takeover{From: 2, To: 1, At: at, Reason: "it trapped"},
+		LastCanary: &store.Outcome{Version: 2, At: at, Reason: "it was slow"},
+	}
+	if err := db.SetRelease(t.Context(), "default", "resize", want, at); err != nil {
 		t.Fatal(err)
 	}
-	for _, ref := range []task.Ref{
-		{Namespace: "default", Plugin: "resize", Version: 9},
-		{Namespace: "default", Plugin: "crop", Version: 1},
-		{Namespace: "other", Plugin: "resize", Version: 1},
+	absent := want
+	absent.Canary = &store.Canary{Version: 9, Share: 0.1}
+	for name, tt := range map[string]struct {
+		namespace, plugin string
+		release           store.Release
+	}{
+		"another version":   {"default", "resize", store.Release{Live: 9}},
+		"another canary":    {"default", "resize", absent},
+		"another plugin":    {"default", "crop", want},
+		"another namespace": {"other", "resize", want},
 	} {
-		if err := db.SetLive(t.Context(), ref, at); !errors.Is(err, store.ErrNotFound) {
-			t.Errorf("SetLive(%v): %v, want ErrNotFound", ref, err)
+		if err := db.SetRelease(t.Context(), tt.namespace, tt.plugin, tt.release, at); !errors.Is(err, store.ErrNotFound) {
+			t.Errorf("%s: %v, want ErrNotFound", name, err)
 		}
 	}
 	plugins, _ := db.Plugins(t.Context())
-	if p := plugins[0]; p.Live != 1 || !p.UpdatedAt.Equal(at) {
-		t.Errorf("live %d, updated %v", p.Live, p.UpdatedAt)
+	if p := plugins[0]; !reflect.DeepEqual(p.Release, want) || !p.UpdatedAt.Equal(at) {
+		t.Errorf("release %+v, updated %v", p.Release, p.UpdatedAt)
+	}
+}
+
+func TestADatabaseWithoutReleasesIsMigrated(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "prismrt.db")
+	plain, err := sql.Open("sqlite", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	schema, err := os.ReadFile("schema.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := plain.Exec(string(schema) + `
+		INSERT INTO plugins VALUES ('default', 'resize', 1, 1000, 2000);
+		INSERT INTO versions VALUES ('default', 'resize', 1, 'sha256:00', 42, 'prism', '{}', '{}', 1000);
+		PRAGMA user_version = 1`); err != nil {
+		t.Fatal(err)
+	}
+	plain.Close()
+
+	db := open(t, path)
+	defer db.Close()
+	plugins, err := db.Plugins(t.Context())
+	if err != nil || len(plugins) != 1 || !reflect.DeepEqual(plugins[0].Release, *live(1)) {
+		t.Fatalf("plugins %+v, %v", plugins, err)
+	}
+	if err := db.SetRelease(t.Context(), "default", "resize", store.Release{Live: 1, Previous: 1}, time.Now()); err != nil {
+		t.Error(err)
 	}
 }
 
@@ -119,7 +162,7 @@ func TestDeleteForgetsAllVersions(t *testing.T) {
 	db := open(t, filepath.Join(t.TempDir(), "prismrt.db"))
 	defer db.Close()
 	for _, v := range []store.Version{version("resize", 1), version("resize", 2), version("crop", 1)} {
-		if err := db.Add(t.Context(), v, true); err != nil {
+		if err := db.Add(t.Context(), v, live(v.Ref.Version)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -132,7 +175,7 @@ func TestDeleteForgetsAllVersions(t *testing.T) {
 	if plugins, _ := db.Plugins(t.Context()); len(plugins) != 1 || plugins[0].Name != "crop" {
 		t.Errorf("left are %+v", plugins)
 	}
-	if err := db.Add(t.Context(), version("resize", 1), true); err != nil {
+	if err := db.Add(t.Context(), version("resize", 1), live(1)); err != nil {
 		t.Errorf("versions were left behind: %v", err)
 	}
 }
@@ -145,7 +188,7 @@ func TestCommitsAreSyncedAndTheFileIsOrdinary(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer plain.Close()
-	for pragma, want := range map[string]string{"journal_mode": "wal", "integrity_check": "ok", "user_version": "1"} {
+	for pragma, want := range map[string]string{"journal_mode": "wal", "integrity_check": "ok", "user_version": "2"} {
 		var got string
 		if err := plain.QueryRow("PRAGMA " + pragma).Scan(&got); err != nil || got != want {
 			t.Errorf("%s is %q, %v; want %q", pragma, got, err, want)
@@ -177,7 +220,7 @@ func TestWritersWaitForEachOther(t *testing.T) {
 		wg.Go(func() {
 			for n := range 5 {
 				name := string(rune('a' + g))
-				if err := db.Add(context.Background(), version(name, n+1), true); err != nil {
+				if err := db.Add(context.Background(), version(name, n+1), live(n+1)); err != nil {
 					t.Error(err)
 				}
 			}
