@@ -73,10 +73,11 @@ func (f *Flow) admitLocked(t *Turn, now time.Duration) *Refusal {
 	return nil
 }
 
-// margin is the part of a forecast by which waits may turn out longer. Who is let in and
-// comes to nothing has waited for it, and who is turned away knows at once; the line is
-// never empty for it.
-const margin = 5
+// margin is the part of a forecast by which a wait may turn out longer, on a machine whose
+// cores are not its own. Who is let in and comes to nothing has waited for it, and who is
+// turned away knows at once; the line is never empty for it. With a fifth, a refusal in
+// a hundred came after nearly all of the deadline.
+const margin = 2
 
 // crowdedLocked refuses one that stands in a line, itself included, longer than may be.
 func (f *Flow) crowdedLocked(t *Turn, now time.Duration) *Refusal {

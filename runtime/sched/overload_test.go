@@ -194,7 +194,7 @@ func TestWhoHasTheTimeIsNotRefused(t *testing.T) {
 		flow, stop := backlog(t, 40, always(5*time.Millisecond))
 		defer stop()
 		for range 10 {
-			if err := within(t, 300*time.Millisecond, flow, 5*time.Millisecond); err != nil { // it takes 205
+			if err := within(t, 330*time.Millisecond, flow, 5*time.Millisecond); err != nil { // it takes 205, and half as much more is kept for what a forecast misses
 				t.Errorf("a call with time enough ends with %v", err)
 			}
 		}
