@@ -55,5 +55,5 @@ func setGo(c config.Go, log *slog.Logger) {
 	}
 	percent := debug.SetGCPercent(100) // the only way to ask
 	debug.SetGCPercent(percent)
-	log.Info("go", slog.Int("cores", cores), slog.Int("max_procs", goruntime.GOMAXPROCS(0)), slog.Int("gc_percent", percent), slog.String("memory_limit", limit))
+	log.Info("go runtime", slog.Int("cores", cores), slog.Int("max_procs", goruntime.GOMAXPROCS(0)), slog.Int("gc_percent", percent), slog.String("memory_limit", limit))
 }
