@@ -189,28 +189,27 @@ func TestTheLineIsBoundedAndItsDeadlineHolds(t *testing.T) {
 	for i.Pools()[0].Lent == 0 {
 		time.Sleep(time.Millisecond)
 	}
-	wait := func() {
-		wg.Go(func() {
-			_, err := call(t.Context(), i, task.Invocation{Timeout: time.Second})
+	var waiting sync.WaitGroup
+	wait := func(timeout time.Duration) {
+		waiting.Go(func() {
+			_, err := call(t.Context(), i, task.Invocation{Timeout: timeout})
 			if f := task.FaultOf(err); err == nil || f.Kind != task.KindDeadline || !strings.Contains(f.Message, "waited") {
 				t.Errorf("who waited past its deadline got %v", err)
 			}
 		})
 	}
-	wait() // for the instance
+	wait(time.Second) // for the instance
 	for i.Pools()[0].Waiting == 0 {
 		time.Sleep(time.Millisecond)
 	}
-	wait() // for its turn
+	wait(2 * time.Second) // for its turn, and then for the instance
 	for s.Stats().Waiting == 0 {
 		time.Sleep(time.Millisecond)
 	}
 	if _, err := call(t.Context(), i, task.Invocation{}); task.FaultOf(err).Kind != task.KindBusy {
 		t.Errorf("who found the line full got %v", err)
 	}
-	for i.Pools()[0].Waiting > 0 {
-		time.Sleep(time.Millisecond)
-	}
+	waiting.Wait()
 	cancel()
 	wg.Wait()
 	if err := i.Close(context.Background()); err != nil {
