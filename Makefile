@@ -48,9 +48,11 @@ run: build bin/demo $(GUEST_GO) ## the same, and leave it serving
 	$(DEMO) -keep
 
 .PHONY: test
-test: guests ## run all tests under the race detector
+test: guests ## run all tests under the race detector, and without it those that take too long there
 	$(GO) test -race ./...
 	$(GO) test -run NothingSurvives ./runtime/engine
+	$(MAKE) -C bench
+	$(GO) test ./bench
 	cd sdk/go && $(GO) test -race ./...
 	$(MAKE) -C sdk/c test
 
