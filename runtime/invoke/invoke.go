@@ -126,18 +126,11 @@ func (i *Invoker) Invoke(ctx context.Context, in task.Invocation) (task.Result, 
 		switch {
 		case !lent:
 		case result.Timing.Run < longRun:
-			d.end(in, loan, &result, err)
+			d.end(in.ID, loan, reportOf(&result, err))
 			now := time.Now()
 			result.Timing.Rewind, ended = now.Sub(ended), now
 		default:
-			result := result
-			go func() {
-				i.late.Lock()
-				defer i.late.Unlock()
-				begun := time.Now()
-				d.end(in, loan, &result, err)
-				d.row.Rewound(time.Since(begun))
-			}()
+			i.endLater(d, in.ID, loan, reportOf(&result, err))
 		}
 		kind := kindOf(err)
 		i.learn(r, d, pass, ended, health.Of(kind, lent), &result, err)
@@ -177,14 +170,9 @@ type loan = pool.Loan[*engine.Instance]
 // deployment was retired.
 func (d *deployment) invoke(ctx context.Context, in task.Invocation, begun time.Time) (result task.Result, l loan, lent bool, err error) {
 	result = task.Result{Ref: d.version.Ref, Digest: d.version.Digest}
-	limits := d.version.Limits
-	if len(in.Input) > int(limits.Input) {
-		return result, l, false, task.Faultf(task.KindTooLarge, "the input is %v and limits.input is %v; raise the limit in the manifest, or send less",
-			task.Bytes(len(in.Input)), limits.Input)
-	}
-	timeout := time.Duration(limits.Timeout)
-	if in.Timeout > 0 {
-		timeout = min(timeout, in.Timeout)
+	timeout, err := d.bounds(&in)
+	if err != nil {
+		return result, l, false, err
 	}
 	a := &attempt{deadline: deadline{Context: ctx, at: begun.Add(timeout)}, turn: turn{plugin: in.Plugin}}
 	defer a.stop()
@@ -199,14 +187,37 @@ func (d *deployment) invoke(ctx context.Context, in task.Invocation, begun time.
 	if l, err = d.borrow(&a.deadline, &a.turn, &now, &result.Timing); err != nil {
 		return result, l, false, d.explain(err, timeout)
 	}
-	result.Output, result.Fuel, err = l.Instance.Run(&a.deadline, in, &a.turn)
-	result.Timing.Run = time.Since(now)
-	result.Timing.Host = l.Instance.Waited()
-	if f := task.FaultOf(err); f != nil && f.Kind == task.KindDeadline {
-		f.Message = fmt.Sprintf("the guest was still running when its deadline of %v passed", timeout)
-		return result, l, true, f
-	}
+	_, err = d.run(&a.deadline, &in, l, &a.turn, timeout, now, &result)
 	return result, l, true, err
+}
+
+// bounds says how long a call may take. It returns a fault for one whose input is too large.
+func (d *deployment) bounds(in *task.Invocation) (timeout time.Duration, err error) {
+	limits := &d.version.Limits
+	if len(in.Input) > int(limits.Input) {
+		return 0, task.Faultf(task.KindTooLarge, "the input is %v and limits.input is %v; raise the limit in the manifest, or send less",
+			task.Bytes(len(in.Input)), limits.Input)
+	}
+	if timeout = time.Duration(limits.Timeout); in.Timeout > 0 {
+		timeout = min(timeout, in.Timeout)
+	}
+	return timeout, nil
+}
+
+// run has the guest run, from a moment on that was just measured, until ctx ends, which is
+// after the timeout. It returns when that was over.
+func (d *deployment) run(ctx context.Context, in *task.Invocation, l loan, t *turn, timeout time.Duration, from time.Time, result *task.Result) (now time.Time, err error) {
+	result.Output, result.Fuel, err = l.Instance.Run(ctx, *in, t)
+	now = time.Now()
+	result.Timing.Run = now.Sub(from)
+	result.Timing.Host = l.Instance.Waited()
+	if err != nil {
+		if f := task.FaultOf(err); f.Kind == task.KindDeadline {
+			f.Message = fmt.Sprintf("the guest was still running when its deadline of %v passed", timeout)
+			err = f
+		}
+	}
+	return now, err
 }
 
 // attempt is what a call needs while it goes on.
@@ -243,19 +254,38 @@ func (d *deployment) borrow(ctx context.Context, t *turn, now *time.Time, timing
 // may have written megabytes. RATIONALE.md, "When is an instance rewound?".
 const longRun = time.Millisecond
 
-// end takes an instance back, as clean as it was lent, from a call that came to the
-// result and the error.
-func (d *deployment) end(in task.Invocation, l loan, result *task.Result, err error) {
-	_, unclean := l.Instance.Rewind()
-	report := pool.Report{Run: result.Timing.Run - result.Timing.Host, Host: result.Timing.Host, Fault: faultOf(err)}
-	if unclean == nil {
+// end takes an instance back, as clean as it was lent, from a call that is known by the id.
+func (d *deployment) end(id task.ID, l loan, report pool.Report) {
+	if d.rewind(id, l) {
 		l.Release(report)
-		return
+	} else {
+		go l.Discard(report) // the caller need not wait while it is taken down
 	}
-	if !errors.Is(unclean, engine.ErrSpent) {
-		d.log.Error("rewind an instance", slog.Any("version", d.version.Ref), slog.Any("request_id", in.ID), slog.Any("error", unclean))
+}
+
+// rewind makes an instance clean, or reports false where that cannot be.
+func (d *deployment) rewind(id task.ID, l loan) bool {
+	_, err := l.Instance.Rewind()
+	if err != nil && !errors.Is(err, engine.ErrSpent) {
+		d.log.Error("rewind an instance", slog.Any("version", d.version.Ref), slog.Any("request_id", id), slog.Any("error", err))
 	}
-	go l.Discard(report) // the caller need not wait while it is taken down
+	return err == nil
+}
+
+// endLater does so after the answer, one instance at a time.
+func (i *Invoker) endLater(d *deployment, id task.ID, l loan, report pool.Report) {
+	go func() {
+		i.late.Lock()
+		defer i.late.Unlock()
+		begun := time.Now()
+		d.end(id, l, report)
+		d.row.Rewound(time.Since(begun))
+	}()
+}
+
+// reportOf is what the pool is told of a call.
+func reportOf(result *task.Result, err error) pool.Report {
+	return pool.Report{Run: result.Timing.Run - result.Timing.Host, Host: result.Timing.Host, Fault: faultOf(err)}
 }
 
 // faultOf says whose a call's failure was.

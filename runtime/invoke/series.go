@@ -3,12 +3,9 @@ package invoke
 import (
 	"context"
 	"errors"
-	"fmt"
-	"log/slog"
 	"sync"
 	"time"
 
-	"github.com/marketprism/prismrt/runtime/engine"
 	"github.com/marketprism/prismrt/runtime/health"
 	"github.com/marketprism/prismrt/runtime/monitor"
 	"github.com/marketprism/prismrt/runtime/pool"
@@ -165,58 +162,33 @@ func (s *series) borrowOnce(in *task.Invocation) error {
 
 // run has the guest run and makes its instance clean.
 func (s *series) run(in *task.Invocation, result *task.Result) error {
-	d, l, limits := s.to, s.loan, &s.to.version.Limits
-	if len(in.Input) > int(limits.Input) {
-		return task.Faultf(task.KindTooLarge, "the input is %v and limits.input is %v; raise the limit in the manifest, or send less",
-			task.Bytes(len(in.Input)), limits.Input)
-	}
-	timeout := time.Duration(limits.Timeout)
-	if in.Timeout > 0 {
-		timeout = min(timeout, in.Timeout)
+	d, l := s.to, s.loan
+	timeout, err := d.bounds(in)
+	if err != nil {
+		return err
 	}
 	s.clean, s.ran = false, true
 	running := s.now
 	s.until.restart(running.Add(timeout))
-	var err error
-	result.Output, result.Fuel, err = l.Instance.Run(&s.until, *in, &s.turn)
-	s.burnt += result.Fuel
+	s.now, err = d.run(&s.until, in, l, &s.turn, timeout, running, result)
 	s.until.stop()
-	s.now = time.Now()
-	result.Timing.Run = s.now.Sub(running)
-	result.Timing.Host = l.Instance.Waited()
-	if err != nil {
-		if f := task.FaultOf(err); f.Kind == task.KindDeadline {
-			f.Message = fmt.Sprintf("the guest was still running when its deadline of %v passed", timeout)
-			err = f
-		}
-	}
+	s.burnt += result.Fuel
+	s.report.Calls++
+	s.report.Run += result.Timing.Run - result.Timing.Host
+	s.report.Host += result.Timing.Host
+	s.report.Fault = faultOf(err)
 	if result.Timing.Run >= longRun {
-		i, id, last := s.invoker, in.ID, *result
-		go func() {
-			i.late.Lock()
-			defer i.late.Unlock()
-			begun := time.Now()
-			d.end(task.Invocation{ID: id}, l, &last, err)
-			d.row.Rewound(time.Since(begun))
-		}()
+		s.invoker.endLater(d, in.ID, l, s.report)
 		return err
 	}
 	ran := s.now
-	_, unclean := l.Instance.Rewind()
+	s.clean = d.rewind(in.ID, l)
 	s.now = time.Now()
 	result.Timing.Rewind = s.now.Sub(ran)
-	s.report.Run += result.Timing.Run - result.Timing.Host
-	s.report.Host += result.Timing.Host
 	s.report.Rewind += result.Timing.Rewind
-	s.report.Fault = faultOf(err)
-	if unclean == nil {
-		s.clean = true
-		return err
+	if !s.clean {
+		go l.Discard(s.report)
 	}
-	if !errors.Is(unclean, engine.ErrSpent) {
-		d.log.Error("rewind an instance", slog.Any("version", d.version.Ref), slog.Any("request_id", in.ID), slog.Any("error", unclean))
-	}
-	go l.Discard(s.report)
 	return err
 }
 
@@ -236,9 +208,12 @@ func (s *series) giveBack() {
 	s.to, s.loan, s.clean, s.begun, s.count, s.burnt, s.report = nil, loan{}, false, false, 0, 0, pool.Report{}
 }
 
-// restart makes a deadline that was stopped end at another time.
+// restart makes a deadline end at another time. Nobody waits for the one before.
 func (d *deadline) restart(at time.Time) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if d.cancel != nil {
+		d.cancel()
+	}
 	d.at, d.timed, d.cancel = at, nil, nil
 }

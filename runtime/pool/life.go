@@ -45,7 +45,7 @@ func (c Cause) replaced() bool {
 // Work is what instances did in the loans that ended.
 type Work struct {
 	Calls       int64
-	Rewinds     int64 // loans ended by Release
+	Rewinds     int64 // of calls in loans ended by Release
 	GuestFaults int64
 	OurFaults   int64
 
@@ -56,7 +56,7 @@ type Work struct {
 }
 
 func (w *Work) note(r Report) {
-	w.Calls++
+	w.Calls += r.calls()
 	switch r.Fault {
 	case NoFault:
 	case GuestFault:

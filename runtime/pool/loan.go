@@ -13,6 +13,9 @@ type Loan[T any] struct {
 // Report is what a borrower tells of a loan as it ends it. The pool reads no clock
 // for it: these are times the borrower measures anyway.
 type Report struct {
+	// Calls is how many the instance served, clean for each. Zero: one.
+	Calls int
+
 	// Run is how long the guest computed, and Host how long it waited on the host:
 	// for a sleep, an answer from elsewhere. Time in line for a core is neither.
 	// Counted as Host, it would make a pool grow because it is too large.
@@ -26,6 +29,8 @@ type Report struct {
 
 	Fault Fault
 }
+
+func (r Report) calls() int64 { return int64(max(r.Calls, 1)) }
 
 // Fault says whose fault the call ended with.
 type Fault uint8
@@ -45,8 +50,8 @@ const (
 func (l Loan[T]) Release(r Report) {
 	p := l.lock()
 	it := l.item
-	it.Rewinds++
-	p.work.Rewinds++
+	it.Rewinds += r.calls()
+	p.work.Rewinds += r.calls()
 	p.spends = false
 	p.noteLocked(it, r)
 	gone := p.backLocked(it, "")
