@@ -285,7 +285,7 @@ func (i *Invoker) endLater(d *deployment, id task.ID, l loan, report pool.Report
 
 // reportOf is what the pool is told of a call.
 func reportOf(result *task.Result, err error) pool.Report {
-	return pool.Report{Run: result.Timing.Run - result.Timing.Host, Host: result.Timing.Host, Fault: faultOf(err)}
+	return pool.Report{Calls: 1, Run: result.Timing.Run - result.Timing.Host, Host: result.Timing.Host, Fault: faultOf(err)}
 }
 
 // faultOf says whose a call's failure was.

@@ -67,7 +67,7 @@ func TestHammer(t *testing.T) {
 						continue
 					}
 					let := hold(loan.Instance)
-					report := pool.Report{Run: time.Duration(rand.IntN(100)), Host: time.Duration(rand.IntN(1000)), Fault: pool.Fault(rand.IntN(3))}
+					report := pool.Report{Calls: 1, Run: time.Duration(rand.IntN(100)), Host: time.Duration(rand.IntN(1000)), Fault: pool.Fault(rand.IntN(3))}
 					if s := p.Stats(); s.Ready+s.Lent+s.Building+s.Probing+s.Ending > most {
 						t.Errorf("alive are %+v, over Max", s)
 					}

@@ -155,7 +155,7 @@ func TestFaultsOfOursInARowCloseAnInstance(t *testing.T) {
 			p := f.pool(pool.Options[int]{Max: 1})
 			defer closePool(t, p)
 			for _, fault := range c.faults {
-				acquire(t, p).Release(pool.Report{Fault: fault})
+				acquire(t, p).Release(pool.Report{Calls: 1, Fault: fault})
 			}
 			synctest.Wait()
 			s := p.Stats()
@@ -357,12 +357,12 @@ func TestLivesTellWhatBecameOfEachInstance(t *testing.T) {
 		p := f.pool(pool.Options[int]{Max: 3, Waiting: 3})
 		begun := time.Now()
 		a := acquire(t, p)
-		a.Release(pool.Report{Run: 2 * time.Second, Host: 3 * time.Second, Rewind: time.Second, Fault: pool.GuestFault})
+		a.Release(pool.Report{Calls: 1, Run: 2 * time.Second, Host: 3 * time.Second, Rewind: time.Second, Fault: pool.GuestFault})
 		a = acquire(t, p)
-		a.Release(pool.Report{Held: time.Minute, Run: time.Second, Fault: pool.OurFault})
+		a.Release(pool.Report{Calls: 1, Held: time.Minute, Run: time.Second, Fault: pool.OurFault})
 		a = acquire(t, p)
 		b := acquire(t, p)
-		b.Discard(pool.Report{Run: time.Second})
+		b.Discard(pool.Report{Calls: 1, Run: time.Second})
 		lives := livesOf(p)
 		if len(lives) != 3 {
 			t.Fatalf("lives are %+v", lives)

@@ -56,7 +56,7 @@ type Work struct {
 }
 
 func (w *Work) note(r Report) {
-	w.Calls += r.calls()
+	w.Calls += r.Calls
 	switch r.Fault {
 	case NoFault:
 	case GuestFault:

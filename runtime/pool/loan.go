@@ -13,8 +13,9 @@ type Loan[T any] struct {
 // Report is what a borrower tells of a loan as it ends it. The pool reads no clock
 // for it: these are times the borrower measures anyway.
 type Report struct {
-	// Calls is how many the instance served, clean for each. Zero: one.
-	Calls int
+	// Calls is how many the instance served, clean for each. Zero: it was lent for
+	// nothing that counts.
+	Calls int64
 
 	// Run is how long the guest computed, and Host how long it waited on the host:
 	// for a sleep, an answer from elsewhere. Time in line for a core is neither.
@@ -29,8 +30,6 @@ type Report struct {
 
 	Fault Fault
 }
-
-func (r Report) calls() int64 { return int64(max(r.Calls, 1)) }
 
 // Fault says whose fault the call ended with.
 type Fault uint8
@@ -50,8 +49,8 @@ const (
 func (l Loan[T]) Release(r Report) {
 	p := l.lock()
 	it := l.item
-	it.Rewinds += r.calls()
-	p.work.Rewinds += r.calls()
+	it.Rewinds += r.Calls
+	p.work.Rewinds += r.Calls
 	p.spends = false
 	p.noteLocked(it, r)
 	gone := p.backLocked(it, "")

@@ -70,7 +70,7 @@ func simulate(t *testing.T, o pool.Options[int], seconds int, l load) trace {
 		time.Sleep(w.run)
 		<-cores
 		time.Sleep(w.host)
-		loan.Release(pool.Report{Run: w.run, Host: w.host, Held: time.Since(acquired)})
+		loan.Release(pool.Report{Calls: 1, Run: w.run, Host: w.host, Held: time.Since(acquired)})
 	}
 
 	var mu sync.Mutex
@@ -192,13 +192,13 @@ func TestTheSizeIsWithinItsBounds(t *testing.T) {
 		report  pool.Report
 		size    int
 	}{
-		{"nothing is known of the loans", pool.Options[int]{Max: 7}, pool.Report{Run: time.Second}, 7},
-		{"computing alone", pool.Options[int]{Max: 100, Cores: 8}, pool.Report{Run: time.Second}, 10},
-		{"rewinding takes a core", pool.Options[int]{Max: 100, Cores: 8}, pool.Report{Run: time.Second, Rewind: time.Second, Host: 2 * time.Second}, 20},
-		{"fewer than Min", pool.Options[int]{Min: 50, Max: 100, Cores: 8}, pool.Report{Run: time.Second}, 50},
-		{"more than Max", pool.Options[int]{Max: 100, Cores: 8}, pool.Report{Run: time.Millisecond, Host: time.Hour}, 100},
-		{"waiting alone", pool.Options[int]{Max: 100, Cores: 8}, pool.Report{Host: time.Hour}, 100},
-		{"no time at all", pool.Options[int]{Max: 100, Cores: 8}, pool.Report{}, 10},
+		{"nothing is known of the loans", pool.Options[int]{Max: 7}, pool.Report{Calls: 1, Run: time.Second}, 7},
+		{"computing alone", pool.Options[int]{Max: 100, Cores: 8}, pool.Report{Calls: 1, Run: time.Second}, 10},
+		{"rewinding takes a core", pool.Options[int]{Max: 100, Cores: 8}, pool.Report{Calls: 1, Run: time.Second, Rewind: time.Second, Host: 2 * time.Second}, 20},
+		{"fewer than Min", pool.Options[int]{Min: 50, Max: 100, Cores: 8}, pool.Report{Calls: 1, Run: time.Second}, 50},
+		{"more than Max", pool.Options[int]{Max: 100, Cores: 8}, pool.Report{Calls: 1, Run: time.Millisecond, Host: time.Hour}, 100},
+		{"waiting alone", pool.Options[int]{Max: 100, Cores: 8}, pool.Report{Calls: 1, Host: time.Hour}, 100},
+		{"no time at all", pool.Options[int]{Max: 100, Cores: 8}, pool.Report{Calls: 1}, 10},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -246,7 +246,7 @@ func TestTheSizeGrowsWhileNobodyComesBack(t *testing.T) {
 				return
 			}
 			time.Sleep(time.Minute)
-			loan.Release(pool.Report{Run: time.Minute})
+			loan.Release(pool.Report{Calls: 1, Run: time.Minute})
 		}).Wait()
 		if took := time.Since(begun); took != 2*time.Minute {
 			t.Errorf("twelve calls of a minute took %v, want two minutes with ten instances for most of the first", took)
@@ -259,7 +259,7 @@ func TestTheSizeRisesAtOnceForWhoWouldHaveToWait(t *testing.T) {
 		f := &factory{}
 		p := f.pool(pool.Options[int]{Max: 10, Cores: 2, Waiting: 10})
 		defer closePool(t, p)
-		acquire(t, p).Release(pool.Report{Run: time.Millisecond, Host: time.Second})
+		acquire(t, p).Release(pool.Report{Calls: 1, Run: time.Millisecond, Host: time.Second})
 		release(acquireN(t, p, 10)...) // nothing beats
 	})
 }
