@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/marketprism/prismrt/cmd/internal/commandline"
 	"github.com/marketprism/prismrt/cmd/internal/served"
 	"github.com/marketprism/prismrt/cmd/internal/terminal"
 	"github.com/marketprism/prismrt/cmd/internal/timings"
@@ -47,14 +48,14 @@ func (*freezeCmd) Help() string {
 // Run makes the series and prints them.
 func (f *freezeCmd) Run(ctx context.Context, t *terminal.IO, g *globals) error {
 	if f.Calls < 1 || f.Pause < 0 || f.Spin <= 0 || f.Most <= 0 {
-		return misuse{errors.New("--calls, --spin and --most must be over 0, and --pause not below")}
+		return commandline.Misuse(errors.New("--calls, --spin and --most must be over 0, and --pause not below"))
 	}
 	guests, err := selected([]string{f.Guest})
 	if err == nil && (guests[0].start || guests[0].ends[0] != client.KindDeadline) {
 		err = fmt.Errorf("%s does not go on until its deadline", f.Guest)
 	}
 	if err != nil {
-		return misuse{err}
+		return commandline.Misuse(err)
 	}
 	tick, end := t.Progress(4*f.Calls, "calling")
 	defer end()

@@ -8,6 +8,7 @@ import (
 	goruntime "runtime"
 	"time"
 
+	"github.com/marketprism/prismrt/cmd/internal/commandline"
 	"github.com/marketprism/prismrt/cmd/internal/served"
 	"github.com/marketprism/prismrt/cmd/internal/terminal"
 	"github.com/marketprism/prismrt/cmd/internal/timings"
@@ -35,7 +36,7 @@ func (*gcCmd) Help() string {
 // Run makes the series and prints them.
 func (c *gcCmd) Run(ctx context.Context, t *terminal.IO, g *globals) error {
 	if c.Times < 1 || c.Pause < 0 || c.Spin <= 0 || c.Most <= 0 {
-		return misuse{errors.New("--times, --spin and --most must be over 0, and --pause not below")}
+		return commandline.Misuse(errors.New("--times, --spin and --most must be over 0, and --pause not below"))
 	}
 	rows, err := c.onEngine(ctx, g)
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/marketprism/prismrt/cmd/internal/commandline"
 	"github.com/marketprism/prismrt/cmd/internal/served"
 	"github.com/marketprism/prismrt/cmd/internal/terminal"
 	"github.com/marketprism/prismrt/cmd/internal/timings"
@@ -41,10 +42,10 @@ func (*limitsCmd) Help() string {
 func (l *limitsCmd) Run(ctx context.Context, t *terminal.IO, g *globals) error {
 	guests, err := selected(l.Guest)
 	if err != nil {
-		return misuse{err}
+		return commandline.Misuse(err)
 	}
 	if l.Rounds < 1 || l.Deadline < time.Millisecond || l.Patience <= 0 {
-		return misuse{errors.New("--rounds and --patience must be over 0, and --deadline at least 1ms")}
+		return commandline.Misuse(errors.New("--rounds and --patience must be over 0, and --deadline at least 1ms"))
 	}
 	modules := make(map[string][]byte)
 	for _, name := range append(names(guests), "echo") {

@@ -11,14 +11,8 @@ package main
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"os"
-	"os/signal"
-	"syscall"
 
-	"github.com/alecthomas/kong"
-
+	"github.com/marketprism/prismrt/cmd/internal/commandline"
 	"github.com/marketprism/prismrt/cmd/internal/terminal"
 )
 
@@ -45,51 +39,12 @@ type globals struct {
 	JSON   bool   `name:"json" help:"Print JSON instead of a table."`
 }
 
-// misuse is an error of the person at the keyboard.
-type misuse struct{ error }
+func main() { commandline.Main(run) }
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
-	code := run(ctx, &terminal.IO{Out: os.Stdout, Err: os.Stderr}, os.Args[1:])
-	stop()
-	os.Exit(code)
-}
+const description = "holds measures what no guest may break: deadlines, memory, and the answers others wait for. " + "It starts servers of its own on free loopback ports and leaves nothing behind."
 
 // run parses the arguments, runs the command they name, and returns the exit code.
 func run(ctx context.Context, t *terminal.IO, args []string) int {
 	var c commandLine
-	helped := false
-	parser, err := kong.New(&c,
-		kong.Name("holds"),
-		kong.Description("holds measures what no guest may break: deadlines, memory, and the answers others wait for. "+
-			"It starts servers of its own on free loopback ports and leaves nothing behind."),
-		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
-		kong.Writers(t.Out, t.Err),
-		kong.Exit(func(int) { helped = true }), // --help is all that exits, once it is printed
-		kong.BindTo(ctx, (*context.Context)(nil)),
-		kong.Bind(t, &c.globals),
-	)
-	if err != nil {
-		panic(err) // the grammar above is wrong, whatever the arguments
-	}
-	command, err := parser.Parse(args)
-	switch {
-	case helped:
-		return 0
-	case err != nil:
-		_, _ = fmt.Fprintf(t.Err, "holds: %v\nrun \"holds --help\" to see how it is used\n", err)
-		return 2
-	}
-	err = command.Run()
-	if ctx.Err() != nil {
-		err = errors.New("interrupted")
-	}
-	if err == nil {
-		return 0
-	}
-	_, _ = fmt.Fprintln(t.Err, "holds:", err)
-	if _, ok := errors.AsType[misuse](err); ok {
-		return 2
-	}
-	return 1
+	return commandline.Run(ctx, t, "holds", description, &c, args, &c.globals)
 }

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/marketprism/prismrt/cmd/internal/commandline"
 	"github.com/marketprism/prismrt/cmd/internal/served"
 	"github.com/marketprism/prismrt/cmd/internal/terminal"
 	"github.com/marketprism/prismrt/sdk/client"
@@ -40,7 +41,7 @@ type load struct {
 
 func (l *load) check() error {
 	if l.Work < 100*time.Microsecond || l.Deadline < time.Millisecond || l.Seconds <= 0 || l.Warm < 0 || l.Outstanding < 1 {
-		return misuse{errors.New("--work must be at least 100us and --deadline 1ms; --seconds and --outstanding must be over 0")}
+		return commandline.Misuse(errors.New("--work must be at least 100us and --deadline 1ms; --seconds and --outstanding must be over 0"))
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/marketprism/prismrt/cmd/internal/commandline"
 	"github.com/marketprism/prismrt/cmd/internal/terminal"
 )
 
@@ -51,7 +52,7 @@ func (f *fairnessCmd) Run(ctx context.Context, t *terminal.IO, g *globals) (err 
 		return err
 	}
 	if f.Times <= 0 || f.Backlog < 1 {
-		return misuse{errors.New("--times and --backlog must be over 0")}
+		return commandline.Misuse(errors.New("--times and --backlog must be over 0"))
 	}
 	oneP()
 	tick, end := t.Progress(4, "measuring")

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/marketprism/prismrt/cmd/internal/commandline"
 	"github.com/marketprism/prismrt/cmd/internal/served"
 	"github.com/marketprism/prismrt/cmd/internal/terminal"
 )
@@ -41,7 +42,7 @@ func (o *overloadCmd) Run(ctx context.Context, t *terminal.IO, g *globals) (err 
 	}
 	for _, times := range o.Times {
 		if times <= 0 {
-			return misuse{errors.New("--times must be over 0")}
+			return commandline.Misuse(errors.New("--times must be over 0"))
 		}
 	}
 	oneP()

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/marketprism/prismrt/cmd/internal/commandline"
 	"github.com/marketprism/prismrt/cmd/internal/served"
 	"github.com/marketprism/prismrt/cmd/internal/terminal"
 	"github.com/marketprism/prismrt/sdk/client"
@@ -50,11 +51,11 @@ type turn struct {
 // Run measures and prints.
 func (c *throughputCmd) Run(ctx context.Context, t *terminal.IO, g *globals) (err error) {
 	if c.Rounds < 1 || c.Seconds <= 0 || len(c.Connections) == 0 {
-		return misuse{errors.New("--rounds and --seconds must be over 0")}
+		return commandline.Misuse(errors.New("--rounds and --seconds must be over 0"))
 	}
 	for _, n := range c.Connections {
 		if n < 1 {
-			return misuse{errors.New("--connections must be over 0")}
+			return commandline.Misuse(errors.New("--connections must be over 0"))
 		}
 	}
 	oneP()
