@@ -19,6 +19,7 @@ import (
 	"github.com/mattn/go-isatty"
 	"github.com/schollz/progressbar/v3"
 
+	"github.com/marketprism/prismrt/cmd/internal/served"
 	"github.com/marketprism/prismrt/sdk/client"
 )
 
@@ -74,22 +75,15 @@ func demo(ctx context.Context, o options, out, log io.Writer) (err error) {
 		}
 		defer func() { err = errors.Join(err, os.RemoveAll(folder)) }()
 	}
-	s, err := startServer(ctx, o.server, listen, folder)
+	s, err := served.Start(ctx, o.server, "serve", "--listen", listen, "--data", folder)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, s.stop()) }()
+	defer func() { err = errors.Join(err, s.Stop()) }()
 
-	c, err := client.New(s.address, client.Options{})
-	if err != nil {
-		return err
-	}
-	if err := s.ready(ctx, c); err != nil {
-		return err
-	}
 	name := strings.TrimSuffix(filepath.Base(o.plugin), ".wasm")
 	began := time.Now()
-	v, _, err := c.Push(ctx, name, module, client.PushOptions{Manifest: []byte(manifest)})
+	v, _, err := s.Push(ctx, name, module, client.PushOptions{Manifest: []byte(manifest)})
 	if err != nil {
 		return fmt.Errorf("push %s: %w", o.plugin, err)
 	}
@@ -98,7 +92,7 @@ func demo(ctx context.Context, o options, out, log io.Writer) (err error) {
 		return err
 	}
 	call := func(ctx context.Context, input []byte) (*client.Result, error) {
-		return c.Call(ctx, name, input, client.CallOptions{})
+		return s.Call(ctx, name, input, client.CallOptions{})
 	}
 	answers, took := replay(ctx, call, set.messages, progress(len(set.messages), log))
 	if ctx.Err() != nil {
@@ -109,7 +103,7 @@ func demo(ctx context.Context, o options, out, log io.Writer) (err error) {
 		return err
 	}
 	if o.keep {
-		if err := keep(ctx, s, out, log, tryNext(set.files[0], c.InvokeURL(name, ""))); err != nil {
+		if err := keep(ctx, s, out, log, tryNext(set.files[0], s.InvokeURL(name, ""))); err != nil {
 			return err
 		}
 	}
@@ -136,15 +130,15 @@ func progress(total int, log io.Writer) func() {
 }
 
 // keep shows the server's log until ctx ends. It fails if the server ends first.
-func keep(ctx context.Context, s *server, out, log io.Writer, try string) error {
-	if _, err := fmt.Fprintf(out, "\nthe server goes on at %s; try\n\n  %s\n\nCtrl-C ends it\n", s.address, try); err != nil {
+func keep(ctx context.Context, s *served.Process, out, log io.Writer, try string) error {
+	if _, err := fmt.Fprintf(out, "\nthe server goes on at %s; try\n\n  %s\n\nCtrl-C ends it\n", s.Address, try); err != nil {
 		return err
 	}
-	s.output.forward(log)
+	s.Forward(log)
 	select {
 	case <-ctx.Done():
 		return nil
-	case <-s.done:
+	case <-s.Done():
 		return errors.New("the server ended by itself")
 	}
 }

@@ -2,6 +2,8 @@ package served
 
 import (
 	"bytes"
+	"fmt"
+	"io"
 	"regexp"
 	"strings"
 	"sync"
@@ -16,6 +18,7 @@ type output struct {
 	partial []byte // of a line without its end
 	lines   []string
 	found   bool
+	to      io.Writer // where lines go on to; nil: nowhere
 }
 
 var listening = regexp.MustCompile(`listening on (http://[^\s"]+)`)
@@ -37,7 +40,18 @@ func (o *output) Write(b []byte) (int, error) {
 			o.found = true
 			o.address <- string(match[1])
 		}
+		if o.to != nil {
+			// The log is for someone who looks on; nothing depends on it.
+			_, _ = fmt.Fprintf(o.to, "%s\n", line)
+		}
 	}
+}
+
+// forward passes the lines to come on to w.
+func (o *output) forward(w io.Writer) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.to = w
 }
 
 // tail returns the last lines, each on a line of its own and indented.

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"os/exec"
@@ -50,7 +51,7 @@ func Prismrt(ctx context.Context, binary, settings string) (p *Process, stop fun
 		p, err = Start(ctx, binary, "serve", "--config", file, "--listen", "127.0.0.1:0", "--data", filepath.Join(dir, "data"))
 	}
 	if err != nil {
-		return nil, nil, errors.Join(fmt.Errorf("start prismrt; has it been built? %w", err), os.RemoveAll(dir))
+		return nil, nil, errors.Join(err, os.RemoveAll(dir))
 	}
 	return p, func() error { return errors.Join(p.Stop(), os.RemoveAll(dir)) }, nil
 }
@@ -63,13 +64,14 @@ func Start(ctx context.Context, argv ...string) (*Process, error) {
 	p.output.address = make(chan string, 1)
 	// ctx ends the wait and not the server, which is told to stop and not killed.
 	p.cmd = exec.CommandContext(context.WithoutCancel(ctx), argv[0], argv[1:]...)
+	p.cmd.SysProcAttr = ownGroup()
 	p.cmd.Stderr = &p.output
 	p.cmd.WaitDelay = 5 * time.Second            // for a child of the server that outlives it with its log in hand
 	if _, err := p.cmd.StdinPipe(); err != nil { // by its end the plain server knows that nobody wants it any more
 		return nil, err
 	}
 	if err := p.cmd.Start(); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("start the server; has it been built? %w", err)
 	}
 	p.PID = p.cmd.Process.Pid
 	go func() {
@@ -109,6 +111,12 @@ func (p *Process) ready(ctx context.Context) (err error) {
 		}
 	}
 }
+
+// Forward passes the lines of its log to come on to w.
+func (p *Process) Forward(w io.Writer) { p.output.forward(w) }
+
+// Done is closed when the process has ended.
+func (p *Process) Done() <-chan struct{} { return p.done }
 
 // Ended reports whether the process is gone.
 func (p *Process) Ended() bool {
