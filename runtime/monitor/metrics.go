@@ -1,8 +1,7 @@
 package monitor
 
 import (
-	"time"
-
+	"github.com/HdrHistogram/hdrhistogram-go"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/marketprism/prismrt/runtime/task"
@@ -12,17 +11,24 @@ import (
 // them are bounded by what was uploaded.
 var byVersion = []string{"namespace", "plugin", "version"}
 
-// newSeconds is what invocations keep up to date themselves; everything else is read
-// off at each scrape.
-func newSeconds() *prometheus.HistogramVec {
-	return prometheus.NewHistogramVec(prometheus.HistogramOpts{
-		Name:                            "prismrt_invocation_duration_seconds",
-		Help:                            "Wall-clock time of invocations, from admission to outcome.",
-		Buckets:                         prometheus.ExponentialBuckets(0.0001, 4, 9), // 0.1 ms to 6.5 s, for scrapers without native histograms
-		NativeHistogramBucketFactor:     1.1,
-		NativeHistogramMaxBucketNumber:  160,
-		NativeHistogramMinResetDuration: time.Hour,
-	}, byVersion)
+// edges are those of the buckets that durations are told in, in seconds. The histograms
+// that they are read off are good to 1%.
+var edges = []float64{
+	0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300,
+}
+
+// buckets tells how many of the values, which are in microseconds, lie at each edge or below.
+func buckets(h *hdrhistogram.Histogram) map[float64]uint64 {
+	counts := make(map[float64]uint64, len(edges))
+	bars, n := h.Distribution(), uint64(0)
+	for _, edge := range edges {
+		for len(bars) > 0 && float64(bars[0].To) <= edge*1e6 {
+			n += uint64(bars[0].Count)
+			bars = bars[1:]
+		}
+		counts[edge] = n
+	}
+	return counts
 }
 
 // scraped are the metrics that are read off at each scrape.
@@ -31,6 +37,8 @@ type scraped struct{ monitor *Monitor }
 var (
 	invocationsDesc = prometheus.NewDesc("prismrt_invocations_total",
 		"Invocations that ended, by outcome: ok or the kind of the fault.", append(byVersion[:3:3], "outcome"), nil)
+	durationsDesc = prometheus.NewDesc("prismrt_invocation_duration_seconds",
+		"Wall-clock time of invocations, from admission to outcome.", byVersion, nil)
 	phasesDesc = prometheus.NewDesc("prismrt_phase_seconds_total",
 		"Wall-clock time of invocations by phase: queue (waiting for a turn), pool (waiting for an instance), run (the guest), "+
 			"of that host (waiting on the host), and rewind (making the instance clean).", append(byVersion[:3:3], "phase"), nil)
@@ -67,7 +75,7 @@ var (
 // Describe implements prometheus.Collector.
 func (scraped) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		invocationsDesc, phasesDesc, bytesDesc, fuelDesc,
+		invocationsDesc, durationsDesc, phasesDesc, bytesDesc, fuelDesc,
 		instancesDesc, waitingDesc, sizeDesc, limitDesc, birthsDesc, birthSecondsDesc, deathsDesc, turnsDesc, refusedDesc, busyDesc, reservedDesc, connectionsDesc,
 	} {
 		ch <- d
@@ -94,6 +102,7 @@ func (s scraped) Collect(ch chan<- prometheus.Metric) {
 			counter(invocationsDesc, float64(row.faults[kind]), with(string(kind))...)
 		}
 		counter(invocationsDesc, float64(ok), with("ok")...)
+		ch <- prometheus.MustNewConstHistogram(durationsDesc, uint64(row.calls), row.took.Seconds(), buckets(row.total), of...)
 		counter(phasesDesc, row.spent.Queue.Seconds(), with("queue")...)
 		counter(phasesDesc, row.spent.Pool.Seconds(), with("pool")...)
 		counter(phasesDesc, row.spent.Run.Seconds(), with("run")...)

@@ -22,7 +22,6 @@ type Monitor struct {
 	Registry *prometheus.Registry
 
 	begun       time.Time
-	seconds     *prometheus.HistogramVec
 	sources     Sources
 	connections connections
 
@@ -80,13 +79,12 @@ type Guests struct {
 // New makes a monitor.
 func New(from Sources) *Monitor {
 	m := &Monitor{
-		Registry: prometheus.NewRegistry(), begun: time.Now(), seconds: newSeconds(),
+		Registry: prometheus.NewRegistry(), begun: time.Now(),
 		sources: from, rows: make(map[task.Ref]*Row),
 	}
 	m.Registry.MustRegister(
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		m.seconds,
 		scraped{m},
 	)
 	return m
@@ -98,7 +96,7 @@ func (m *Monitor) Row(ref task.Ref) *Row {
 	defer m.mu.Unlock()
 	row := m.rows[ref]
 	if row == nil {
-		row = newRow(m.seconds.WithLabelValues(versionLabels(ref)...))
+		row = newRow()
 		m.rows[ref] = row
 	}
 	return row
@@ -120,7 +118,6 @@ func (m *Monitor) Forget(namespace, plugin string) {
 			delete(m.rows, ref)
 		}
 	}
-	m.seconds.DeletePartialMatch(prometheus.Labels{"namespace": namespace, "plugin": plugin})
 }
 
 // connections counts inbound connections, and those on which a request is served.

@@ -1,6 +1,7 @@
 package monitor_test
 
 import (
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -109,6 +110,39 @@ prismrt_pool_instances{namespace="default",plugin="up",state="ready",version="2"
 	if n, err := testutil.GatherAndCount(m.Registry, "prismrt_invocations_total", "prismrt_phase_seconds_total"); n != 0 || err != nil {
 		t.Errorf("%d series of a forgotten plugin, %v", n, err)
 	}
+}
+
+func TestDurationsAreToldInBuckets(t *testing.T) {
+	m := newMonitor()
+	row := m.Row(task.Ref{Namespace: "default", Plugin: "up", Version: 2})
+	row.Observe(monitor.Observation{Total: 50 * time.Microsecond}, monitor.Observation{Total: 700 * time.Microsecond})
+	row.Observe(monitor.Observation{Total: 3 * time.Second})
+	families, err := m.Registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families {
+		if f.GetName() != "prismrt_invocation_duration_seconds" {
+			continue
+		}
+		h := f.GetMetric()[0].GetHistogram()
+		if h.GetSampleCount() != 3 || math.Abs(h.GetSampleSum()-3.00075) > 1e-9 {
+			t.Errorf("%d calls of %v s are told of", h.GetSampleCount(), h.GetSampleSum())
+		}
+		for _, b := range h.GetBucket() {
+			want := uint64(0)
+			for _, took := range []float64{0.00005, 0.0007, 3} {
+				if took <= b.GetUpperBound() {
+					want++
+				}
+			}
+			if b.GetCumulativeCount() != want {
+				t.Errorf("%d calls took up to %v s, want %d", b.GetCumulativeCount(), b.GetUpperBound(), want)
+			}
+		}
+		return
+	}
+	t.Error("no durations are told of")
 }
 
 func TestConnectionsAreCountedByWhatTheyDo(t *testing.T) {

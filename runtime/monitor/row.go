@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
-	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/marketprism/prismrt/runtime/task"
 )
@@ -14,14 +13,13 @@ import (
 // Row counts and times the invocations of one version. It is safe for
 // concurrent use.
 type Row struct {
-	seconds prometheus.Observer
-
 	mu      sync.Mutex
 	calls   int64
 	faults  map[task.Kind]int64
 	in, out int64 // bytes
 	fuel    int64
-	spent   task.Timing // over all of them
+	took    time.Duration // over all of them
+	spent   task.Timing   // of that
 
 	// In microseconds.
 	total, queue, pool, run, rewind *hdrhistogram.Histogram
@@ -42,10 +40,10 @@ func newHistogram() *hdrhistogram.Histogram {
 	return hdrhistogram.New(1, time.Hour.Microseconds(), 2)
 }
 
-func newRow(seconds prometheus.Observer) *Row {
+func newRow() *Row {
 	return &Row{
-		seconds: seconds, faults: make(map[task.Kind]int64),
-		total: newHistogram(), queue: newHistogram(), pool: newHistogram(), run: newHistogram(), rewind: newHistogram(),
+		faults: make(map[task.Kind]int64),
+		total:  newHistogram(), queue: newHistogram(), pool: newHistogram(), run: newHistogram(), rewind: newHistogram(),
 	}
 }
 
@@ -56,7 +54,7 @@ func (r *Row) Observe(all ...Observation) {
 	r.calls += int64(len(all))
 	for n := range all {
 		o := &all[n]
-		r.seconds.Observe(o.Total.Seconds())
+		r.took += o.Total
 		if o.Kind != "" {
 			r.faults[o.Kind]++
 		}
