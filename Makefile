@@ -50,7 +50,7 @@ run: build bin/demo $(GUEST_GO) ## the same, and leave it serving
 .PHONY: test
 test: guests ## run all tests under the race detector, and without it those that take too long there
 	$(GO) test -race ./...
-	$(GO) test -run NothingSurvives ./runtime/engine
+	$(GO) test -run 'NothingSurvives|FewAllocations' ./runtime/engine ./api
 	$(MAKE) -C bench
 	$(GO) test ./bench
 	cd sdk/go && $(GO) test -race ./...

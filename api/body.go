@@ -99,7 +99,9 @@ func (s *server) write(w http.ResponseWriter, status int, body []byte) {
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(s.BodyTimeout))
 	header := w.Header()
 	header["X-Content-Type-Options"] = nosniff
-	header["Content-Length"] = []string{strconv.Itoa(len(body))}
+	if header["Content-Length"] == nil {
+		header["Content-Length"] = []string{strconv.Itoa(len(body))}
+	}
 	w.WriteHeader(status)
 	_, _ = w.Write(body) // a client that has left is told nothing
 }

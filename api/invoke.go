@@ -42,7 +42,7 @@ func (s *server) invoke(w http.ResponseWriter, r *request) error {
 	in.Input, in.Buffer = b.in, b.out
 	result, err := s.Invoker.Invoke(r.Context(), in)
 	if r.version = result.Ref.Version; r.version != 0 {
-		account(w.Header(), &result)
+		r.account(w.Header(), &result)
 	}
 	if err != nil {
 		return err
@@ -50,7 +50,9 @@ func (s *server) invoke(w http.ResponseWriter, r *request) error {
 	if cap(result.Output) > cap(b.out) {
 		b.out = result.Output
 	}
-	w.Header()["Content-Type"] = octets
+	header := w.Header()
+	header["Content-Type"] = octets
+	header["Content-Length"] = r.values[4:]
 	s.write(w, http.StatusOK, result.Output)
 	return nil
 }
@@ -81,19 +83,21 @@ var octets = []string{"application/octet-stream"}
 
 // account writes what there is to say of an invocation besides its output, in one
 // piece of memory and under keys in the canonical form that they need.
-func account(header http.Header, result *task.Result) {
-	var space [128]byte
+func (r *request) account(header http.Header, result *task.Result) {
+	var space [160]byte
 	b := strconv.AppendInt(space[:0], int64(result.Ref.Version), 10)
 	b = append(b, ' ')
 	b = append(b, result.Digest.Short()...)
 	version := len(b)
 	b = strconv.AppendInt(b, result.Fuel, 10)
 	fuel := len(b)
-	text := string(appendTiming(b, &result.Timing))
-	values := [3]string{text[:version], text[version:fuel], text[fuel:]}
-	header["Prism-Version"] = values[0:1:1]
-	header["Prism-Fuel"] = values[1:2:2]
-	header["Server-Timing"] = values[2:3:3]
+	b = appendTiming(b, &result.Timing)
+	timing := len(b)
+	text := string(strconv.AppendInt(b, int64(len(result.Output)), 10))
+	r.set(header, "Prism-Version", 1, text[:version])
+	r.set(header, "Prism-Fuel", 2, text[version:fuel])
+	r.set(header, "Server-Timing", 3, text[fuel:timing])
+	r.values[4] = text[timing:]
 }
 
 // appendTiming writes phases in milliseconds (W3C Server Timing).

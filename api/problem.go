@@ -89,6 +89,14 @@ type request struct {
 	*http.Request
 	id      task.ID
 	version int // of the plugin that was called, once known
+
+	values [5]string // of headers, which are slices of it
+}
+
+// set sets a header by its canonical name, to a value that is kept at a place of its own.
+func (r *request) set(header http.Header, name string, place int, value string) {
+	r.values[place] = value
+	header[name] = r.values[place : place+1 : place+1]
 }
 
 // param returns a part of the path.
@@ -103,7 +111,7 @@ type handler func(http.ResponseWriter, *request) error
 func (s *server) handle(h handler, query ...string) http.HandlerFunc {
 	return func(w http.ResponseWriter, hr *http.Request) {
 		r := &request{Request: hr, id: task.NewID()}
-		w.Header()["Prism-Request-Id"] = []string{string(r.id)}
+		r.set(w.Header(), "Prism-Request-Id", 0, string(r.id))
 		defer func() {
 			p := recover()
 			if p == nil {
