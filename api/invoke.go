@@ -37,8 +37,6 @@ func (s *server) invoke(w http.ResponseWriter, r *request) error {
 	if b.in, err = readInto(b.in, w, r, limits.Input, "limits.input of "+in.Plugin); err != nil {
 		return err
 	}
-	s.unhurry(w, time.Duration(limits.Timeout))
-
 	in.Input, in.Buffer = b.in, b.out
 	result, err := s.Invoker.Invoke(r.Context(), in)
 	if r.version = result.Ref.Version; r.version != 0 {
@@ -68,15 +66,6 @@ func invocationOf(r *request) (task.Invocation, error) {
 		in.Timeout = timeout
 	}
 	return in, nil
-}
-
-// unhurry takes the server's deadline for reading away where a call could reach it: the
-// connection is watched for the client's leaving, and a deadline would look like it.
-func (s *server) unhurry(w http.ResponseWriter, timeout time.Duration) {
-	if timeout > s.BodyTimeout/2 {
-		// A connection that takes no deadline has none to pass.
-		_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
-	}
 }
 
 var octets = []string{"application/octet-stream"}
