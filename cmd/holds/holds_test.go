@@ -3,16 +3,13 @@ package main
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
 	"os"
-	"os/exec"
-	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/marketprism/prismrt/cmd/internal/servedtest"
 	"github.com/marketprism/prismrt/cmd/internal/terminal"
 	"github.com/marketprism/prismrt/cmd/internal/timings"
 )
@@ -35,38 +32,18 @@ func TestMain(m *testing.M) {
 // madeIn is a folder for what all tests use.
 var madeIn string
 
-// made builds a server and the guests, once, and returns the flags that name them.
-var made = sync.OnceValues(func() (flags []string, err error) {
-	server := filepath.Join(madeIn, "prismrt")
-	for _, argv := range [][]string{
-		{"make", "-C", "guests", "OUT=" + madeIn},
-		{"go", "build", "-o", server, "../prismrt"},
-	} {
-		if out, err := exec.Command(argv[0], argv[1:]...).CombinedOutput(); err != nil {
-			return nil, fmt.Errorf("%q: %w\n%s", argv, err, out)
-		}
-	}
-	return []string{"--json", "--server", server, "--guests", madeIn}, nil
-})
+// made is what all tests use, built once.
+var made = sync.OnceValues(func() ([]string, error) { return servedtest.Build(madeIn) })
 
-// built is made for tests that may be skipped.
+// built returns the flags that name it.
 func built(t *testing.T) []string {
 	t.Helper()
-	if testing.Short() {
-		t.Skip("it starts servers and takes its time")
-	}
-	clang := os.Getenv("CLANG")
-	if clang == "" {
-		clang = "clang"
-	}
-	if _, err := exec.LookPath(clang); err != nil {
-		t.Skipf("the guests are written in C and there is no %s; sdk/c/tools.sh says what to install", clang)
-	}
+	servedtest.Need(t)
 	flags, err := made()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return slices.Clip(flags)
+	return append([]string{"--json"}, flags...)
 }
 
 // holds runs a command and decodes what it prints.

@@ -2,12 +2,8 @@ package main
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"io"
-	"net"
 	"net/http"
-	"os"
 	"strconv"
 	"time"
 
@@ -44,20 +40,5 @@ func (*plainServeCmd) Run(ctx context.Context, t *terminal.IO, g *globals) error
 		w.Header().Set("Content-Length", strconv.Itoa(len(output)))
 		w.Write(output)
 	})
-	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return err
-	}
-	if _, err := fmt.Fprintf(t.Err, "listening on http://%s\n", listener.Addr()); err != nil {
-		return err
-	}
-	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
-	go func() {
-		_, _ = io.Copy(io.Discard, os.Stdin)
-		_ = server.Close()
-	}()
-	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-		return err
-	}
-	return nil
+	return served.Serve(ctx, t.Err, &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second})
 }

@@ -2,12 +2,8 @@ package main
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"io"
-	"net"
 	"net/http"
-	"os"
 	"strconv"
 	"time"
 
@@ -38,23 +34,8 @@ func (c *comparedCmd) Run(ctx context.Context, t *terminal.IO, g *globals) error
 			return err
 		}
 	}
-	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return err
-	}
-	if _, err := fmt.Fprintf(t.Err, "listening on http://%s\n", listener.Addr()); err != nil {
-		return err
-	}
 	// The timeouts are the defaults of runtime.toml.
-	server := &http.Server{Handler: router(answer), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute}
-	go func() {
-		_, _ = io.Copy(io.Discard, os.Stdin)
-		_ = server.Close()
-	}()
-	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-		return err
-	}
-	return nil
+	return served.Serve(ctx, t.Err, &http.Server{Handler: router(answer), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute})
 }
 
 // floor answers in capitals: the least that the guest could cost.

@@ -5,11 +5,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/marketprism/prismrt/cmd/internal/servedtest"
 	"github.com/marketprism/prismrt/cmd/internal/terminal"
 )
 
@@ -24,27 +23,12 @@ func TestMain(m *testing.M) {
 // built builds a server and the guests, and returns the flags that name them.
 func built(t *testing.T) []string {
 	t.Helper()
-	if testing.Short() {
-		t.Skip("it starts servers and takes its time")
+	servedtest.Need(t)
+	flags, err := servedtest.Build(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
 	}
-	clang := os.Getenv("CLANG")
-	if clang == "" {
-		clang = "clang"
-	}
-	if _, err := exec.LookPath(clang); err != nil {
-		t.Skipf("the guests are written in C and there is no %s; sdk/c/tools.sh says what to install", clang)
-	}
-	dir := t.TempDir()
-	server := filepath.Join(dir, "prismrt")
-	for _, argv := range [][]string{
-		{"make", "-C", "guests", "OUT=" + dir},
-		{"go", "build", "-o", server, "../prismrt"},
-	} {
-		if out, err := exec.CommandContext(t.Context(), argv[0], argv[1:]...).CombinedOutput(); err != nil {
-			t.Fatalf("%q: %v\n%s", argv, err, out)
-		}
-	}
-	return []string{"--server", server, "--guests", dir}
+	return flags
 }
 
 func TestEveryCommandMeasures(t *testing.T) {

@@ -277,8 +277,10 @@ func TestGuestsHaveTheCoresWhenThereIsMoreToDo(t *testing.T) {
 	for s.Stats().Time-from.Time < 500*time.Millisecond {
 		time.Sleep(10 * time.Millisecond)
 	}
-	if u := s.Stats().Utilisation(from); u < 0.8 {
-		t.Errorf("guests had the cores for %.2f of the time", u)
+	u := s.Stats().Utilisation(from)
+	t.Logf("guests had the cores for %.3f of the time", u)
+	if u < 0.8 {
+		t.Error("want 0.8 of it at least")
 	}
 	cancel()
 	wg.Wait()
