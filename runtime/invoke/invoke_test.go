@@ -344,3 +344,40 @@ func TestAVersionThatCannotStartIsNotLoaded(t *testing.T) {
 		t.Errorf("loaded are %+v", pools)
 	}
 }
+
+// Calls that wait for an instance do not keep it from being made.
+func TestOneInstanceACallServesManyCallers(t *testing.T) {
+	i, _ := newInvoker(t)
+	module := starting
+	v := version(1, module)
+	v.ImageOff, v.Min, v.Max = true, 0, 1
+	v.Limits.Timeout = task.Duration(time.Minute)
+	if err := i.Load(t.Context(), v, module); err != nil {
+		t.Fatal(err)
+	}
+	i.Route(v.Ref)
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			for range 20 {
+				if result, err := call(t.Context(), i, task.Invocation{}); err != nil || string(result.Output) != "a" {
+					t.Errorf("%q, %v", result.Output, err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// starting is a module that runs something when it is instantiated, and whose handler
+// answers "a".
+var starting = slices.Concat(
+	[]byte{0, 'a', 's', 'm', 1, 0, 0, 0},
+	[]byte{1, 13, 3, 0x60, 2, 0x7f, 0x7f, 0, 0x60, 0, 1, 0x7f, 0x60, 0, 0},
+	[]byte{2, 22, 1, 5}, []byte("prism"), []byte{12}, []byte("output_write"), []byte{0, 0},
+	[]byte{3, 3, 2, 1, 2, 5, 3, 1, 0, 1},
+	[]byte{7, 19, 2, 6}, []byte("memory"), []byte{2, 0, 6}, []byte("handle"), []byte{0, 1},
+	[]byte{8, 1, 2},
+	[]byte{10, 22, 2, 10, 0, 0x41, 0, 0x41, 1, 0x10, 0, 0x41, 0, 0x0b, 9, 0, 0x41, 0, 0x41, 7, 0x36, 0, 4, 0x0b},
+	[]byte{11, 7, 1, 0, 0x41, 0, 0x0b, 1, 'a'},
+)

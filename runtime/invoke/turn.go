@@ -61,7 +61,7 @@ func (b *birth) Enter() error {
 	if b.begun {
 		return b.Turn.Enter()
 	}
-	if err := b.flow.Begin(b.ctx, &b.Turn, sched.Call{}); err != nil {
+	if err := b.flow.Begin(b.ctx, &b.Turn, sched.Call{Aside: true}); err != nil {
 		return fmt.Errorf("take a turn to make an instance: %w", err)
 	}
 	b.begun = true

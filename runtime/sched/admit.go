@@ -102,7 +102,7 @@ func (f *Flow) refuseLocked(r Reason, t *Turn, now time.Duration) *Refusal {
 // doomedLocked reports whether a turn that has waited to begin, or to go on as a
 // long one, will be late: certainly, or, when another could have its place, probably.
 func (t *Turn) doomedLocked(now time.Duration) bool {
-	if t.deadline == 0 || t.through || t.flow.inside <= 1 {
+	if t.aside || t.deadline == 0 || t.through || t.flow.inside <= 1 {
 		return false
 	}
 	stay := &t.flow.stay[t.class()]
@@ -117,7 +117,7 @@ func (t *Turn) doomedLocked(now time.Duration) bool {
 func (f *Flow) forecast(t *Turn, now time.Duration) (wait time.Duration, c class) {
 	q := f.queue
 	ahead := q.lines[long].ahead(t.priority)
-	if !t.placed && f.fullLocked() {
+	if !t.entered && f.fullLocked() {
 		wait = f.door.wait(f.door.ahead(t.priority), now)
 		if f.usual() == short {
 			return wait, short

@@ -37,6 +37,11 @@ type Call struct {
 	// Priority goes from 0 to MaxPriority, the highest. Only the policy Priority
 	// looks at it.
 	Priority int
+
+	// Aside is of a turn that serves no call, such as one in which an instance is made for
+	// those who wait. It burns the flow's fuel and waits for a slot as others do, but needs
+	// no place (Places), is not refused, and says nothing of how calls are.
+	Aside bool
 }
 
 // Begin waits for a slot, for which ctx bounds the wait. Without an error t holds
@@ -51,7 +56,7 @@ func (f *Flow) Begin(ctx context.Context, t *Turn, c Call) error {
 		return context.Cause(ctx)
 	}
 	s := f.scheduler
-	*t = Turn{flow: f, ctx: ctx}
+	*t = Turn{flow: f, ctx: ctx, aside: c.Aside}
 	if s.options.Policy == Priority {
 		t.priority = min(max(c.Priority, 0), MaxPriority)
 	}
@@ -64,18 +69,19 @@ func (f *Flow) Begin(ctx context.Context, t *Turn, c Call) error {
 	}
 	f.inside++
 	t.arrival = s.ticketLocked()
-	if s.waiting.Load() == 0 && s.running < s.slots && !f.fullLocked() {
-		f.placeLocked(t)
+	if s.waiting.Load() == 0 && s.running < s.slots && f.entersLocked(t) {
 		s.holdLocked(t, now)
 		s.mu.Unlock()
 		return nil
 	}
-	t.readDeadline()
-	t.refused = f.admitLocked(t, now)
+	if !t.aside {
+		t.readDeadline()
+		t.refused = f.admitLocked(t, now)
+	}
 	if t.refused == nil {
 		s.joinLocked(t, now)
 	}
-	if t.refused == nil && !t.held {
+	if t.refused == nil && !t.held && !t.aside {
 		if t.refused = f.crowdedLocked(t, now); t.refused != nil {
 			s.quitLocked(t, now)
 		}
@@ -126,18 +132,33 @@ func (f *Flow) fullLocked() bool {
 	return f.taken >= n
 }
 
+// entersLocked lets a turn in, and gives it a place if it needs one, or reports false where
+// it is to wait at the door.
+func (f *Flow) entersLocked(t *Turn) bool {
+	switch {
+	case t.entered:
+	case t.aside:
+		t.entered = true
+	case f.fullLocked():
+		return false
+	default:
+		f.placeLocked(t)
+	}
+	return true
+}
+
 func (f *Flow) placeLocked(t *Turn) {
-	t.placed = true
+	t.entered = true
 	f.taken++
 }
 
 // displaceLocked takes a turn's place, if it has one, and reports whether others were
 // let in.
 func (f *Flow) displaceLocked(t *Turn, now time.Duration) bool {
-	if !t.placed {
+	if !t.entered || t.aside {
 		return false
 	}
-	t.placed = false
+	t.entered = false
 	f.taken--
 	return f.letInLocked(now)
 }

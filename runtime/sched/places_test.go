@@ -170,3 +170,67 @@ func refusedAs(err error, reason sched.Reason) bool {
 	r, ok := errors.AsType[*sched.Refusal](err)
 	return ok && r.Reason == reason
 }
+
+// What is done for those who wait is not kept behind them.
+func TestATurnAsideNeedsNoPlaceAndIsNotRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScheduler(t, sched.Options{Cores: 2, Waiting: 1})
+		f := s.Flow("a", "p")
+		f.Places("one", 1)
+		ctx, cancel := context.WithCancel(t.Context())
+		var wg sync.WaitGroup
+		for range 2 { // one has the place, one waits at the door, and no other may wait
+			wg.Go(func() { _ = visit(ctx, f, time.Hour, func() {}) })
+			synctest.Wait()
+		}
+		if err := visit(ctx, f, 0, func() {}); !refusedAs(err, sched.Full) {
+			t.Fatalf("a call that finds the line full: %v", err)
+		}
+		var turn sched.Turn
+		if err := f.Begin(ctx, &turn, sched.Call{Aside: true}); err != nil {
+			t.Fatalf("a turn aside: %v", err)
+		}
+		for range 100 { // slices, so that its flow would be one of long calls
+			time.Sleep(slice)
+			if err := turn.Slice(int64(slice)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		turn.End(0)
+		if st := s.Stats(); st.Running != 0 || st.Long != 0 || st.Waiting != 1 || st.Flows[0].Fuel != 100*int64(slice) {
+			t.Errorf("after it there is %+v", st)
+		}
+		cancel()
+		wg.Wait()
+	})
+}
+
+func TestTurnsAsideSayNothingOfCalls(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScheduler(t, sched.Options{Cores: 1, Short: 1})
+		f := s.Flow("a", "p")
+		for range 20 {
+			var turn sched.Turn
+			if err := f.Begin(t.Context(), &turn, sched.Call{Aside: true}); err != nil {
+				t.Fatal(err)
+			}
+			for range 1000 {
+				time.Sleep(slice)
+				_ = turn.Slice(int64(slice))
+			}
+			turn.End(0)
+		}
+		// A short call beside another is not taken for one of 200 ms.
+		var held sched.Turn
+		if err := f.Begin(t.Context(), &held, sched.Call{}); err != nil {
+			t.Fatal(err)
+		}
+		_ = held.Slice(1)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+		defer cancel()
+		if err := guest(ctx, f, slice/2); err != nil {
+			t.Errorf("a short call: %v", err)
+		}
+		held.End(0)
+	})
+}

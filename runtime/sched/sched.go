@@ -250,10 +250,7 @@ func (s *Scheduler) joinLocked(t *Turn, now time.Duration) {
 	s.waiting.Add(1)
 	t.flow.waiting++
 	t.flow.namespace.waiting++
-	if f := t.flow; t.placed || !f.fullLocked() {
-		if !t.placed {
-			f.placeLocked(t)
-		}
+	if f := t.flow; f.entersLocked(t) {
 		f.queue.push(t, s.ticketLocked(), now)
 	} else {
 		f.door.push(t, now)
@@ -267,7 +264,7 @@ func (s *Scheduler) quitLocked(t *Turn, now time.Duration) {
 	t.flow.waiting--
 	t.flow.namespace.waiting--
 	t.flow.waited += max(0, now-t.since)
-	if t.placed {
+	if t.entered {
 		t.flow.queue.remove(t)
 	} else {
 		t.flow.door.remove(t)

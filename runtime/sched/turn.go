@@ -13,7 +13,8 @@ type Turn struct {
 	priority int
 	deadline time.Duration // on the scheduler's clock; 0: none, or nobody asked yet
 
-	placed  bool // has one of the flow's places
+	aside   bool // Call.Aside
+	entered bool // is past the door, with one of the flow's places unless it is aside
 	held    bool
 	begun   bool // has held a slot
 	long    bool // has used up its first slice
@@ -83,6 +84,8 @@ func (t *Turn) Slice(fuel int64) error {
 	s.releaseLocked(t, now)
 	if first {
 		t.lengthen()
+	}
+	if first && !t.aside {
 		t.readDeadline()
 		t.refused = f.admitLocked(t, now)
 	}
@@ -91,7 +94,7 @@ func (t *Turn) Slice(fuel int64) error {
 		return t.waitAndUnlock()
 	}
 	s.joinLocked(t, now)
-	if first && t.refused == nil && !t.held {
+	if first && t.refused == nil && !t.held && !t.aside {
 		if t.refused = f.crowdedLocked(t, now); t.refused != nil {
 			s.quitLocked(t, now)
 		}
@@ -104,7 +107,9 @@ func (t *Turn) Contended() bool { return t.flow.scheduler.waiting.Load() > 0 }
 
 // lengthen makes it a long one.
 func (t *Turn) lengthen() {
-	t.flow.longs.add(1)
+	if !t.aside {
+		t.flow.longs.add(1)
+	}
 	t.flow.queue.fresh--
 	t.long, t.through = true, false
 }
@@ -169,9 +174,11 @@ func (t *Turn) End(fuel int64) {
 	}
 	if !t.long {
 		f.queue.fresh--
-		f.longs.add(0)
+		if !t.aside {
+			f.longs.add(0)
+		}
 	}
-	if t.through {
+	if t.through && !t.aside {
 		f.stay[t.class()].add((now - t.throughAt).Seconds())
 		if t.long {
 			f.queue.lines[long].departed(now)
