@@ -220,17 +220,34 @@ func TestTurnsAsideSayNothingOfCalls(t *testing.T) {
 			}
 			turn.End(0)
 		}
-		// A short call beside another is not taken for one of 200 ms.
-		var held sched.Turn
-		if err := f.Begin(t.Context(), &held, sched.Call{}); err != nil {
+		for range 8 {
+			if err := guest(t.Context(), f, slice/2); err != nil {
+				t.Fatal(err)
+			}
+		}
+		// Two long calls, of which one has the core, make the others no long ones.
+		var running sched.Turn
+		if err := f.Begin(t.Context(), &running, sched.Call{}); err != nil {
 			t.Fatal(err)
 		}
-		_ = held.Slice(1)
-		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+		_ = running.Slice(1)
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			var waits sched.Turn
+			if err := f.Begin(t.Context(), &waits, sched.Call{}); err != nil {
+				t.Error(err)
+				return
+			}
+			_ = waits.Slice(1)
+			waits.End(0)
+		})
+		time.Sleep(50 * time.Millisecond)
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 		defer cancel()
 		if err := guest(ctx, f, slice/2); err != nil {
 			t.Errorf("a short call: %v", err)
 		}
-		held.End(0)
+		running.End(0)
+		wg.Wait()
 	})
 }
