@@ -81,7 +81,7 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 	go func() { judging <- s.catalogue.Run(calls) }()
 	defer func() { cancelCalls(); err = errors.Join(err, <-judging) }()
 	served := make(chan error, 1)
-	go func() { served <- h.Serve(api.Patient(listener)) }()
+	go func() { served <- h.Serve(listener) }()
 	s.log.Info("listening on http://"+listener.Addr().String(), slog.String("data", cfg.Server.Data))
 
 	select {

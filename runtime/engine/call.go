@@ -203,7 +203,7 @@ const deadlineFormat = "2006-01-02T15:04:05.000Z07:00"
 // did what it was asked, a fault otherwise.
 func (c *call) outcome(err error) *task.Fault {
 	exit, exited := errors.AsType[*sys.ExitError](err)
-	ended := c.Err() != nil && errors.Is(err, errEnded)
+	ended := errors.Is(err, errEnded) && c.Err() != nil // which looks at the clock
 	i := c.instance
 	outOfMemory := i.memory != nil && i.memory.Refused() && task.Bytes(i.program.memory+wasm.PageSize) > i.program.version.Limits.Memory
 

@@ -116,28 +116,28 @@ func (i *Invoker) Invoke(ctx context.Context, in task.Invocation) (task.Result, 
 			d.row.Observe(monitor.Observation{Kind: kindOf(err), In: len(in.Input), Total: time.Since(begun)})
 			return task.Result{Ref: d.version.Ref, Digest: d.version.Digest}, err
 		}
-		result, loan, lent, err := d.invoke(ctx, in, begun)
+		s, err := d.serve(ctx, &in, begun)
 		if errors.Is(err, pool.ErrClosed) && ctx.Err() == nil {
 			// The version was replaced between resolving and borrowing: its
 			// successor answers. When it was removed, resolve says so.
 			continue
 		}
-		ended := time.Now()
+		result, ended := &s.result, s.at
 		switch {
-		case !lent:
+		case !s.lent:
 		case result.Timing.Run < longRun:
-			d.end(in.ID, loan, reportOf(&result, err))
+			d.end(in.ID, s.loan, reportOf(result, err))
 			now := time.Now()
 			result.Timing.Rewind, ended = now.Sub(ended), now
 		default:
-			i.endLater(d, in.ID, loan, reportOf(&result, err))
+			i.endLater(d, in.ID, s.loan, reportOf(result, err))
 		}
 		kind := kindOf(err)
-		i.learn(r, d, pass, ended, health.Of(kind, lent), &result, err)
+		i.learn(r, d, pass, ended, health.Of(kind, s.lent), result, err)
 		d.row.Observe(monitor.Observation{
 			Kind: kind, In: len(in.Input), Out: len(result.Output), Fuel: result.Fuel, Timing: result.Timing, Total: ended.Sub(begun),
 		})
-		return result, err
+		return *result, err
 	}
 }
 
@@ -165,30 +165,39 @@ type deployment struct {
 // loan is an instance in the hands of a call.
 type loan = pool.Loan[*engine.Instance]
 
-// invoke serves one call and leaves ending the loan, if one was lent, to the
-// caller. It returns pool.ErrClosed, and has not run anything, when the
-// deployment was retired.
-func (d *deployment) invoke(ctx context.Context, in task.Invocation, begun time.Time) (result task.Result, l loan, lent bool, err error) {
-	result = task.Result{Ref: d.version.Ref, Digest: d.version.Digest}
-	timeout, err := d.bounds(&in)
+// served is what became of a call up to where its instance is to be taken back.
+type served struct {
+	result task.Result
+	loan   loan
+	lent   bool      // there is a loan
+	at     time.Time // when that was
+}
+
+// serve runs one call and leaves ending the loan, if one was lent, to the caller. It
+// returns pool.ErrClosed, and has not run anything, when the deployment was retired.
+func (d *deployment) serve(ctx context.Context, in *task.Invocation, begun time.Time) (s served, err error) {
+	s.result.Ref, s.result.Digest, s.at = d.version.Ref, d.version.Digest, begun
+	timeout, err := d.bounds(in)
 	if err != nil {
-		return result, l, false, err
+		return s, err
 	}
 	a := &attempt{deadline: deadline{Context: ctx, at: begun.Add(timeout)}, turn: turn{plugin: in.Plugin}}
 	defer a.stop()
-	if err := d.flow.Begin(&a.deadline, &a.turn.Turn, sched.Call{}); err != nil {
-		result.Timing.Queue = time.Since(begun)
-		return result, l, false, d.explain(err, timeout)
+	err = d.flow.Begin(&a.deadline, &a.turn.Turn, sched.Call{At: begun})
+	if a.turn.Waited() {
+		s.at = time.Now()
+		s.result.Timing.Queue = s.at.Sub(begun)
 	}
-	defer func() { a.turn.End(result.Fuel - a.turn.told) }()
-	now := time.Now()
-	result.Timing.Queue = now.Sub(begun)
-
-	if l, err = d.borrow(&a.deadline, &a.turn, &now, &result.Timing); err != nil {
-		return result, l, false, d.explain(err, timeout)
+	if err != nil {
+		return s, d.explain(err, timeout)
 	}
-	_, err = d.run(&a.deadline, &in, l, &a.turn, timeout, now, &result)
-	return result, l, true, err
+	defer func() { a.turn.EndAt(s.result.Fuel-a.turn.told, s.at) }()
+	if s.loan, err = d.borrow(&a.deadline, &a.turn, &s.at, &s.result.Timing); err != nil {
+		return s, d.explain(err, timeout)
+	}
+	s.lent = true
+	s.at, err = d.run(&a.deadline, in, s.loan, &a.turn, timeout, s.at, &s.result)
+	return s, err
 }
 
 // bounds says how long a call may take. It returns a fault for one whose input is too large.

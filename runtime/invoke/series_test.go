@@ -60,15 +60,15 @@ func TestNoCallOfASeriesSeesWhatAnotherLeft(t *testing.T) {
 		if row := m.Stats().Plugins[0]; row.Calls != 400 || len(row.Faults) != 0 || row.OutputBytes != 400 || row.Run.MaxMS <= 0 {
 			t.Errorf("the monitor saw %+v", row)
 		}
+		for i.Pools()[0].Lent > 0 && !imageOff { // one that ran for long is rewound after its answer
+			time.Sleep(time.Millisecond)
+		}
 		var served int64
 		for _, one := range i.Instances("default", "count") {
 			served += one.Calls
 		}
 		if served != 400 && !imageOff { // of which only the last that ended are told
 			t.Errorf("the instances say that they served %d calls", served)
-		}
-		if lent := i.Pools()[0].Lent; lent != 0 && !imageOff {
-			t.Errorf("%d instances are lent after the series", lent)
 		}
 	}
 }

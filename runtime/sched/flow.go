@@ -38,6 +38,10 @@ type Call struct {
 	// looks at it.
 	Priority int
 
+	// At is when it came, a moment ago, of who knows that the context had not ended then.
+	// Zero: now, and both are looked at.
+	At time.Time
+
 	// Aside is of a turn that serves no call, such as one in which an instance is made for
 	// those who wait. It burns the flow's fuel and waits for a slot as others do, but needs
 	// no place (Places), is not refused, and says nothing of how calls are.
@@ -52,7 +56,7 @@ type Call struct {
 // once, or, when things have got worse meanwhile, as soon as that is known. When ctx
 // ends it is the cause of that. After Close it is ErrClosed.
 func (f *Flow) Begin(ctx context.Context, t *Turn, c Call) error {
-	if ctx.Err() != nil {
+	if c.At.IsZero() && ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
 	s := f.scheduler
@@ -60,7 +64,7 @@ func (f *Flow) Begin(ctx context.Context, t *Turn, c Call) error {
 	if s.options.Policy == Priority {
 		t.priority = min(max(c.Priority, 0), MaxPriority)
 	}
-	now := s.now()
+	now := s.at(c.At)
 	s.mu.Lock()
 	if f.keepers == 0 {
 		s.mu.Unlock()

@@ -204,6 +204,14 @@ func (s *Scheduler) ticketLocked() uint64 {
 
 func (s *Scheduler) now() time.Duration { return time.Since(s.epoch) }
 
+// at is a moment on the scheduler's clock, now for none.
+func (s *Scheduler) at(t time.Time) time.Duration {
+	if t.IsZero() {
+		return s.now()
+	}
+	return t.Sub(s.epoch)
+}
+
 // holdLocked gives a slot to a turn.
 func (s *Scheduler) holdLocked(t *Turn, now time.Duration) {
 	s.countLocked(now)
@@ -246,7 +254,7 @@ func (s *Scheduler) countLocked(now time.Duration) {
 // joinLocked puts a turn in line, and gives out the slots that are free: it may
 // have one at once.
 func (s *Scheduler) joinLocked(t *Turn, now time.Duration) {
-	t.since = now
+	t.since, t.arrived = now, true
 	s.waiting.Add(1)
 	t.flow.waiting++
 	t.flow.namespace.waiting++

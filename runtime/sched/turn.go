@@ -14,6 +14,7 @@ type Turn struct {
 	deadline time.Duration // on the scheduler's clock; 0: none, or nobody asked yet
 
 	aside   bool // Call.Aside
+	arrived bool // was in line
 	entered bool // is past the door, with one of the flow's places unless it is aside
 	held    bool
 	begun   bool // has held a slot
@@ -102,6 +103,9 @@ func (t *Turn) Slice(fuel int64) error {
 	return t.waitAndUnlock()
 }
 
+// Waited reports whether the turn was ever in line.
+func (t *Turn) Waited() bool { return t.arrived }
+
 // Contended reports whether Slice is likely to let another go before.
 func (t *Turn) Contended() bool { return t.flow.scheduler.waiting.Load() > 0 }
 
@@ -159,14 +163,17 @@ func (t *Turn) Enter() error {
 
 // End ends the turn, with a slot or without one, and reports the fuel burnt since the
 // last report.
-func (t *Turn) End(fuel int64) {
+func (t *Turn) End(fuel int64) { t.EndAt(fuel, time.Time{}) }
+
+// EndAt is End at a moment that was just measured, which spares a look at the clock.
+func (t *Turn) EndAt(fuel int64, at time.Time) {
 	f := t.flow
 	if f == nil {
 		panic("sched: a turn ended that had not begun")
 	}
 	s := f.scheduler
 	f.fuel.Add(fuel)
-	now := s.now()
+	now := s.at(at)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if t.held || fuel > 0 {
