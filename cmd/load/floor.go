@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"io"
+	"maps"
 	"net/http"
 	"strconv"
 	"time"
@@ -18,7 +19,7 @@ import (
 // router, settings and number of Ps that does nothing but read the body and answer.
 // It ends with its standard input, hence with who started it.
 type comparedCmd struct {
-	How string `arg:"" enum:"floor,fresh,pool" help:"floor: Go answers. fresh: plain wazero, an instance a call. pool: plain wazero, instances that are called again as they are."`
+	How string `arg:"" enum:"floor,headers,fresh,pool" help:"floor: Go answers. headers: Go answers, with as many bytes of header as prismrt. fresh: plain wazero, an instance a call. pool: plain wazero, instances that are called again as they are."`
 }
 
 // answering is the work of a compared server.
@@ -27,15 +28,18 @@ type answering func(ctx context.Context, input []byte) ([]byte, error)
 // Run serves.
 func (c *comparedCmd) Run(ctx context.Context, t *terminal.IO, g *globals) error {
 	slots := served.MorePs()
-	answer := floor
-	if c.How != "floor" {
+	answer, header := floor, http.Header{}
+	switch c.How {
+	case "headers":
+		header = prismrtHeader
+	case "fresh", "pool":
 		var err error
 		if answer, err = onPlain(ctx, g, c.How == "fresh", 4*slots); err != nil {
 			return err
 		}
 	}
 	// The timeouts are the defaults of runtime.toml.
-	return served.Serve(ctx, t.Err, &http.Server{Handler: router(answer), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute})
+	return served.Serve(ctx, t.Err, &http.Server{Handler: router(answer, header), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute})
 }
 
 // floor answers in capitals: the least that the guest could cost.
@@ -48,8 +52,17 @@ func floor(_ context.Context, input []byte) ([]byte, error) {
 	return input, nil
 }
 
-// router answers where prismrt does.
-func router(answer answering) http.Handler {
+// prismrtHeader is what else prismrt says in an answer, with values as long as they are.
+var prismrtHeader = http.Header{
+	"Prism-Fuel":             {"2312"},
+	"Prism-Request-Id":       {"01KAXH6T9Z6X2V5M8N3QW4R7YB"},
+	"Prism-Version":          {"1 0123456789ab"},
+	"Server-Timing":          {"queue;dur=0.000, pool;dur=0.000, run;dur=0.002, host;dur=0.000, rewind;dur=0.001"},
+	"X-Content-Type-Options": {"nosniff"},
+}
+
+// router answers where prismrt does, with a header to which it adds what it must.
+func router(answer answering, header http.Header) http.Handler {
 	r := chi.NewRouter()
 	r.Use(middleware.GetHead)
 	r.Get("/readyz", func(http.ResponseWriter, *http.Request) {})
@@ -68,6 +81,7 @@ func router(answer answering) http.Handler {
 			http.Error(w, err.Error(), http.StatusInternalServerError)
 			return
 		}
+		maps.Copy(w.Header(), header)
 		w.Header().Set("Content-Type", "application/octet-stream")
 		w.Header().Set("Content-Length", strconv.Itoa(len(output)))
 		w.Write(output)

@@ -49,7 +49,7 @@ func TestEveryCommandMeasures(t *testing.T) {
 	}
 	t.Run("throughput", func(t *testing.T) {
 		table, _ := load(t, "throughput", "--rounds", "2", "--seconds", "0.1", "--connections", "2,4")
-		for _, of := range []string{"floor", "prismrt", "fresh", "pool"} {
+		for _, of := range []string{"floor", "headers", "prismrt", "fresh", "pool"} {
 			for _, connections := range []int{2, 4} {
 				if row := fmt.Sprintf("\n %-7s %6d  ", of, connections); !strings.Contains(table, row) {
 					t.Errorf("there is no row %q:\n%s", row, table)

@@ -31,7 +31,7 @@ type throughputCmd struct {
 func (*throughputCmd) Help() string {
 	return "Connections send 256 bytes, wait for the answer, and send again. The guest is the least there is: it answers in capitals. " +
 		"Servers have their turns one after the other, so that a ratio is of turns that were seconds apart; all answers are compared.\n\n" +
-		"The servers: floor, prismrt's router and net/http with a few lines of Go for a guest; prismrt; plain wazero with an instance a " +
+		"The servers: floor, prismrt's router and net/http with a few lines of Go for a guest; the same with the header lines of prismrt's answers; prismrt; plain wazero with an instance a " +
 		"call; plain wazero with four instances a core that are called again as they are, from a channel."
 }
 
@@ -108,8 +108,10 @@ func (c *throughputCmd) start(ctx context.Context, g *globals) (started []conten
 		started = append(started, contender{how, p, func() error { p.Kill(); return nil }})
 		return nil
 	}
-	if err := compared("floor"); err != nil {
-		return started, err
+	for _, how := range []string{"floor", "headers"} {
+		if err := compared(how); err != nil {
+			return started, err
+		}
 	}
 	p, stop, err := served.Prismrt(ctx, g.Server, "[server]\ngrace = \"1s\"\n")
 	if err != nil {
