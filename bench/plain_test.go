@@ -112,6 +112,8 @@ func (c *plainCall) handle(f api.Function) ([]byte, error) {
 
 func (c *plainCall) Input() []byte { return c.input }
 
+func (c *plainCall) ReadAt(p []byte, from int) int { return copy(p, c.input[from:]) }
+
 // Value is the call itself for its key.
 func (c *plainCall) Value(key any) any {
 	if _, ok := key.(task.CallKey); ok {

@@ -27,6 +27,10 @@ const Module = "prism"
 // must have one under task.CallKey.
 type Call interface {
 	Input() []byte
+
+	// ReadAt copies of the input, from an offset within it on, and says how many bytes.
+	ReadAt(p []byte, from int) int
+
 	Write(p []byte) (int, error)
 	Fail(message string)
 	Log(level slog.Level, message string)
@@ -123,16 +127,17 @@ func inputLen(c Call, mem memory, stack []uint64) {
 func inputRead(c Call, mem memory, stack []uint64) {
 	await(c, inputRead, mem, stack)
 	ptr, off, length := uint32(stack[0]), uint64(uint32(stack[1])), uint64(uint32(stack[2]))
-	in := c.Input()
-	from := min(off, uint64(len(in)))
-	part := in[from:min(from+length, uint64(len(in)))]
-	c.Spend(int64(len(part)) / 8)
-	if !mem.Write(ptr, part) {
-		c.Log(slog.LevelError, mem.outside(ptr, uint32(len(part))))
+	all := uint64(len(c.Input()))
+	from := min(off, all)
+	length = min(length, all-from)
+	c.Spend(int64(length) / 8)
+	part, ok := mem.Read(ptr, uint32(length))
+	if !ok {
+		c.Log(slog.LevelError, mem.outside(ptr, uint32(length)))
 		stack[0] = refused
 		return
 	}
-	stack[0] = uint64(len(part))
+	stack[0] = uint64(c.ReadAt(part, int(from)))
 }
 
 // output_write(ptr, length)

@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"log/slog"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -61,6 +62,25 @@ func (c *call) Value(key any) any {
 // Input returns what the guest was called with.
 func (c *call) Input() []byte { return c.in.Input }
 
+// ReadAt copies of the input, from an offset within it on.
+func (c *call) ReadAt(p []byte, from int) int {
+	return c.timed(&c.instance.spent.Bind, p, c.in.Input[from:])
+}
+
+// timedCopy is from how many bytes on a copy is timed: to look at the clock twice takes a
+// twentieth of its time.
+const timedCopy = 16 << 10
+
+// timed copies, and adds to a phase how long that took.
+func (c *call) timed(phase *time.Duration, to, from []byte) int {
+	if min(len(to), len(from)) < timedCopy {
+		return copy(to, from)
+	}
+	begun := time.Now()
+	defer func() { *phase += time.Since(begun) }()
+	return copy(to, from)
+}
+
 // Write appends to the output. Past the output limit it ends the invocation.
 func (c *call) Write(p []byte) (int, error) {
 	limit := c.instance.program.version.Limits.Output
@@ -69,13 +89,14 @@ func (c *call) Write(p []byte) (int, error) {
 		c.stopped = task.Faultf(task.KindTooLarge, "the output passed its limit of %v; raise limits.output in the manifest, or answer less", limit)
 		return 0, c.stopped
 	}
-	c.output = append(c.output, p...)
-	return len(p), nil
+	at := len(c.output)
+	c.output = slices.Grow(c.output, len(p))[:at+len(p)]
+	return c.timed(&c.instance.spent.Collect, c.output[at:], p), nil
 }
 
 // Read gives of the input as standard input; 0 is its end.
 func (c *call) Read(p []byte) int {
-	n := copy(p, c.in.Input[c.read:])
+	n := c.ReadAt(p, c.read)
 	c.read += n
 	if n == 0 && len(p) > 0 && c.atEnd != nil {
 		c.await, c.atEnd = c.atEnd, nil
@@ -140,9 +161,27 @@ func (c *call) Sleep(d time.Duration) {
 	case <-timer.C:
 	case <-c.Done():
 	}
-	c.instance.waited += time.Since(begun)
+	c.waited(task.Wait{Capability: "clock", Calls: 1, Time: time.Since(begun)})
 	if !c.enter() {
 		panic(errEnded)
+	}
+}
+
+// mostWaits is how many things that an invocation waits for are told apart.
+const mostWaits = 16
+
+// waited notes that the guest waited without its turn.
+func (c *call) waited(w task.Wait) {
+	i := c.instance
+	i.spent.Host += w.Time
+	for n := range i.waits {
+		if o := &i.waits[n]; o.Capability == w.Capability && o.Destination == w.Destination {
+			o.Calls, o.Failed, o.Time = o.Calls+w.Calls, o.Failed+w.Failed, o.Time+w.Time
+			return
+		}
+	}
+	if len(i.waits) < mostWaits {
+		i.waits = append(i.waits, w)
 	}
 }
 

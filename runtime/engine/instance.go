@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"sync/atomic"
-	"time"
 
 	"github.com/tetratelabs/wazero/api"
 
@@ -32,7 +31,8 @@ type Instance struct {
 	ended      api.MutableGlobal   // tells a command's run that the program has ended
 	slice      int64               // fuel given at once, learnt from how fast this guest burns it
 	call       call                // the invocation being served, if there is one
-	waited     time.Duration       // on the host, in the last one
+	spent      task.Timing         // in the last one: Bind, Host and Collect
+	waits      []task.Wait         // in the last one
 	result     [1]uint64           // of the handler
 	atRest     int                 // bytes of a command's native stack at its checkpoint
 	hasty      bool                // a command that was ended before its checkpoint
@@ -126,9 +126,14 @@ func isHandler(d api.FunctionDefinition) bool {
 	return len(d.ParamTypes()) == 0 && len(d.ResultTypes()) == 1 && d.ResultTypes()[0] == api.ValueTypeI32
 }
 
-// Waited is how much of the last Run's time the guest waited on the host, without its
-// turn.
-func (i *Instance) Waited() time.Duration { return i.waited }
+// Timed sets in a Timing what the last Run spent of its time on Bind, Host and Collect.
+func (i *Instance) Timed(t *task.Timing) {
+	t.Bind, t.Host, t.Collect = i.spent.Bind, i.spent.Host, i.spent.Collect
+}
+
+// Waits is what the guest waited for in the last Run, without its turn. They are the
+// instance's, which uses them again.
+func (i *Instance) Waits() []task.Wait { return i.waits }
 
 // Private is how many bytes of the guest's memory are the instance's own and not shared
 // with others, as of the last Rewind or Trim. What was not rewound yet counts for nothing.
@@ -136,7 +141,7 @@ func (i *Instance) Private() int64 { return i.private.Load() }
 
 func (i *Instance) begin(ctx context.Context, in task.Invocation, turn Turn) *call {
 	i.call = call{Context: ctx, instance: i, in: in, turn: orAlone(turn), output: in.Buffer[:0]}
-	i.waited = 0
+	i.spent, i.waits = task.Timing{}, i.waits[:0]
 	return &i.call
 }
 

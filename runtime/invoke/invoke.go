@@ -113,7 +113,8 @@ func (i *Invoker) Invoke(ctx context.Context, in task.Invocation) (task.Result, 
 			if i.reroute(r, d) {
 				continue
 			}
-			d.row.Observe(monitor.Observation{Kind: kindOf(err), In: len(in.Input), Total: time.Since(begun)})
+			now := time.Now()
+			d.row.Observe(monitor.Observation{Kind: kindOf(err), In: len(in.Input), Total: now.Sub(begun), ID: in.ID, Ended: now})
 			return task.Result{Ref: d.version.Ref, Digest: d.version.Digest}, err
 		}
 		s, err := d.serve(ctx, &in, begun)
@@ -136,6 +137,7 @@ func (i *Invoker) Invoke(ctx context.Context, in task.Invocation) (task.Result, 
 		i.learn(r, d, pass, ended, health.Of(kind, s.lent), result, err)
 		d.row.Observe(monitor.Observation{
 			Kind: kind, In: len(in.Input), Out: len(result.Output), Fuel: result.Fuel, Timing: result.Timing, Total: ended.Sub(begun),
+			ID: in.ID, Ended: ended,
 		})
 		return *result, err
 	}
@@ -219,7 +221,10 @@ func (d *deployment) run(ctx context.Context, in *task.Invocation, l loan, t *tu
 	result.Output, result.Fuel, err = l.Instance.Run(ctx, *in, t)
 	now = time.Now()
 	result.Timing.Run = now.Sub(from)
-	result.Timing.Host = l.Instance.Waited()
+	l.Instance.Timed(&result.Timing)
+	if waits := l.Instance.Waits(); len(waits) > 0 {
+		d.row.Waited(waits)
+	}
 	if err != nil {
 		if f := task.FaultOf(err); f.Kind == task.KindDeadline {
 			f.Message = fmt.Sprintf("the guest was still running when its deadline of %v passed", timeout)
@@ -249,6 +254,7 @@ func (d *deployment) borrow(ctx context.Context, t *turn, now *time.Time, timing
 	if err != nil {
 		return loan{}, err
 	}
+	timing.Birth = min(timing.Pool, l.Birth())
 	if err := t.Enter(); err != nil {
 		l.Release(pool.Report{})
 		return loan{}, err

@@ -68,13 +68,13 @@ type series struct {
 	turn   turn
 	begun  bool // there is a turn
 	loan   loan
-	ran    bool          // the guest, for the call that is made
-	clean  bool          // there is a loan, of an instance that may be run
-	lent   time.Time     // since when
-	now    time.Time     // the clock, as it was last looked at
-	burnt  int64         // in the turn
-	queued time.Duration // until the turn came
-	report pool.Report   // of the loan
+	ran    bool        // the guest, for the call that is made
+	clean  bool        // there is a loan, of an instance that may be run
+	lent   time.Time   // since when
+	now    time.Time   // the clock, as it was last looked at
+	burnt  int64       // in the turn
+	waited task.Timing // for the turn and the loan, by the call that got them
+	report pool.Report // of the loan
 
 	// What the monitor has not been told yet, all of it of the version that answers.
 	seen  [64]monitor.Observation
@@ -83,7 +83,7 @@ type series struct {
 
 // call runs one.
 func (s *series) call(in *task.Invocation) (task.Result, error) {
-	s.now = time.Now()
+	s.now, s.waited = time.Now(), task.Timing{}
 	var result task.Result
 	begun := s.now
 	err := s.borrow(in)
@@ -92,8 +92,7 @@ func (s *series) call(in *task.Invocation) (task.Result, error) {
 	}
 	d := s.to
 	result.Ref, result.Digest = d.version.Ref, d.version.Digest
-	result.Timing.Queue, s.queued = s.queued, 0
-	result.Timing.Pool = s.now.Sub(begun) - result.Timing.Queue
+	result.Timing = s.waited
 	if err == nil {
 		err = s.run(in, &result)
 	}
@@ -102,6 +101,7 @@ func (s *series) call(in *task.Invocation) (task.Result, error) {
 	s.ran = false
 	s.seen[s.count] = monitor.Observation{
 		Kind: kind, In: len(in.Input), Out: len(result.Output), Fuel: result.Fuel, Timing: result.Timing, Total: s.now.Sub(begun),
+		ID: in.ID, Ended: s.now,
 	}
 	s.count++
 	// One that failed may have lost its turn; one that tries a fenced version is alone.
@@ -151,12 +151,10 @@ func (s *series) borrowOnce(in *task.Invocation) error {
 	}
 	s.begun = true
 	s.now = time.Now()
-	s.queued = s.now.Sub(begun)
-	var timing task.Timing
-	if s.loan, err = d.borrow(&s.until, &s.turn, &s.now, &timing); err != nil {
+	s.waited.Queue += s.now.Sub(begun)
+	if s.loan, err = d.borrow(&s.until, &s.turn, &s.now, &s.waited); err != nil {
 		return d.explain(err, timeout)
 	}
-	s.queued += timing.Queue
 	return nil
 }
 

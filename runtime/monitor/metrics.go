@@ -1,6 +1,8 @@
 package monitor
 
 import (
+	"strconv"
+
 	"github.com/HdrHistogram/hdrhistogram-go"
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -10,12 +12,6 @@ import (
 // byVersion are the labels of everything that is counted for a version. All of
 // them are bounded by what was uploaded.
 var byVersion = []string{"namespace", "plugin", "version"}
-
-// edges are those of the buckets that durations are told in, in seconds. The histograms
-// that they are read off are good to 1%.
-var edges = []float64{
-	0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300,
-}
 
 // buckets tells how many of the values, which are in microseconds, lie at each edge or below.
 func buckets(h *hdrhistogram.Histogram) map[float64]uint64 {
@@ -39,9 +35,14 @@ var (
 		"Invocations that ended, by outcome: ok or the kind of the fault.", append(byVersion[:3:3], "outcome"), nil)
 	durationsDesc = prometheus.NewDesc("prismrt_invocation_duration_seconds",
 		"Wall-clock time of invocations, from admission to outcome.", byVersion, nil)
-	phasesDesc = prometheus.NewDesc("prismrt_phase_seconds_total",
-		"Wall-clock time of invocations by phase: queue (waiting for a turn), pool (waiting for an instance), run (the guest), "+
-			"of that host (waiting on the host), and rewind (making the instance clean).", append(byVersion[:3:3], "phase"), nil)
+	phasesDesc = prometheus.NewDesc("prismrt_invocation_phase_seconds",
+		"Wall-clock time of invocations by phase, of those that were in it: queue (waiting for a turn), pool (waiting for an instance "+
+			"that others had), birth (waiting for one that was being made), bind (copying large input), run (the guest), host (waiting on the host), "+
+			"collect (copying large output) and rewind (making the instance clean).", append(byVersion[:3:3], "phase"), nil)
+	waitsDesc = prometheus.NewDesc("prismrt_host_wait_seconds_total",
+		"Time that guests waited on the host, by capability and destination.", append(byVersion[:3:3], "capability", "destination"), nil)
+	waitCallsDesc = prometheus.NewDesc("prismrt_host_waits_total",
+		"How often guests waited on the host, by capability, destination and outcome: ok or failed.", append(byVersion[:3:3], "capability", "destination", "outcome"), nil)
 	bytesDesc = prometheus.NewDesc("prismrt_bytes_total",
 		"Bytes that went into and came out of guests.", append(byVersion[:3:3], "direction"), nil)
 	fuelDesc = prometheus.NewDesc("prismrt_fuel_total",
@@ -75,7 +76,7 @@ var (
 // Describe implements prometheus.Collector.
 func (scraped) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		invocationsDesc, durationsDesc, phasesDesc, bytesDesc, fuelDesc,
+		invocationsDesc, durationsDesc, phasesDesc, waitsDesc, waitCallsDesc, bytesDesc, fuelDesc,
 		instancesDesc, waitingDesc, sizeDesc, limitDesc, birthsDesc, birthSecondsDesc, deathsDesc, turnsDesc, refusedDesc, busyDesc, reservedDesc, connectionsDesc,
 	} {
 		ch <- d
@@ -94,24 +95,30 @@ func (s scraped) Collect(ch chan<- prometheus.Metric) {
 		of := versionLabels(ref)
 		with := func(label string) []string { return append(of[:3:3], label) }
 		row.mu.Lock()
-		ok := row.calls
+		took, total, samples := row.took, row.total.Export(), row.samples
+		row.mu.Unlock()
+		c := row.counts()
+		ok := c.Calls
 		// All of them from the start: a rate over a counter that was not there yet misses
 		// its first step.
 		for _, kind := range task.Kinds {
-			ok -= row.faults[kind]
-			counter(invocationsDesc, float64(row.faults[kind]), with(string(kind))...)
+			ok -= c.Faults[kind]
+			counter(invocationsDesc, float64(c.Faults[kind]), with(string(kind))...)
 		}
 		counter(invocationsDesc, float64(ok), with("ok")...)
-		ch <- prometheus.MustNewConstHistogram(durationsDesc, uint64(row.calls), row.took.Seconds(), buckets(row.total), of...)
-		counter(phasesDesc, row.spent.Queue.Seconds(), with("queue")...)
-		counter(phasesDesc, row.spent.Pool.Seconds(), with("pool")...)
-		counter(phasesDesc, row.spent.Run.Seconds(), with("run")...)
-		counter(phasesDesc, row.spent.Host.Seconds(), with("host")...)
-		counter(phasesDesc, row.spent.Rewind.Seconds(), with("rewind")...)
-		counter(bytesDesc, float64(row.in), with("input")...)
-		counter(bytesDesc, float64(row.out), with("output")...)
-		counter(fuelDesc, float64(row.fuel), of...)
-		row.mu.Unlock()
+		ch <- newDurations(hdrhistogram.Import(total), took, samples.told(), of)
+		for p := range Phases {
+			ch <- nativeHistogram(phasesDesc, &c.Phases[p], with(p.String())...)
+		}
+		for _, w := range c.Waits {
+			to := append(of[:3:3], w.Capability, w.Destination)
+			counter(waitsDesc, w.Time.Seconds(), to...)
+			counter(waitCallsDesc, float64(w.Calls-w.Failed), append(to[:5:5], "ok")...)
+			counter(waitCallsDesc, float64(w.Failed), append(to[:5:5], "failed")...)
+		}
+		counter(bytesDesc, float64(c.In), with("input")...)
+		counter(bytesDesc, float64(c.Out), with("output")...)
+		counter(fuelDesc, float64(c.Fuel), of...)
 	}
 	for _, p := range s.monitor.sources.Pools() {
 		of := versionLabels(p.Ref)
@@ -143,4 +150,8 @@ func (s scraped) Collect(ch chan<- prometheus.Metric) {
 	active := c.active.Load()
 	gauge(connectionsDesc, active, "active")
 	gauge(connectionsDesc, max(0, c.open.Load()-active), "idle")
+}
+
+func versionLabels(ref task.Ref) []string {
+	return []string{ref.Namespace, ref.Plugin, strconv.Itoa(ref.Version)}
 }

@@ -8,10 +8,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/HdrHistogram/hdrhistogram-go"
 	"github.com/prometheus/procfs"
-
-	"github.com/marketprism/prismrt/runtime/task"
 )
 
 // Stats is the state of the server at a moment, the body of /v1/stats. The four
@@ -107,31 +104,6 @@ type PoolRow struct {
 	Reason string `json:"reason,omitempty"`
 }
 
-// Plugin is what became of one version's invocations. Times are of all of them
-// since the start, good to 1%.
-type Plugin struct {
-	Namespace   string              `json:"namespace"`
-	Plugin      string              `json:"plugin"`
-	Version     int                 `json:"version"`
-	Calls       int64               `json:"calls"`
-	Faults      map[task.Kind]int64 `json:"faults"`
-	InputBytes  int64               `json:"input_bytes"`
-	OutputBytes int64               `json:"output_bytes"`
-	Fuel        int64               `json:"fuel"` // instructions
-	Total       Times               `json:"total"`
-	Queue       Times               `json:"queue"`
-	Pool        Times               `json:"pool"`
-	Run         Times               `json:"run"`
-	Rewind      Times               `json:"rewind"`
-}
-
-// Times are a distribution, in milliseconds.
-type Times struct {
-	P50MS float64 `json:"p50_ms"`
-	P99MS float64 `json:"p99_ms"`
-	MaxMS float64 `json:"max_ms"`
-}
-
 // Stats reads everything off.
 func (m *Monitor) Stats() Stats {
 	s := Stats{Time: time.Now().UTC(), UptimeMS: time.Since(m.begun).Milliseconds()}
@@ -201,25 +173,6 @@ func (m *Monitor) plugins() []Plugin {
 		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Plugin, b.Plugin), cmp.Compare(a.Version, b.Version))
 	})
 	return plugins
-}
-
-func (r *Row) plugin(ref task.Ref) Plugin {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	faults := make(map[task.Kind]int64, len(r.faults))
-	for kind, n := range r.faults {
-		faults[kind] = n
-	}
-	return Plugin{
-		Namespace: ref.Namespace, Plugin: ref.Plugin, Version: ref.Version,
-		Calls: r.calls, Faults: faults, InputBytes: r.in, OutputBytes: r.out, Fuel: r.fuel,
-		Total: times(r.total), Queue: times(r.queue), Pool: times(r.pool), Run: times(r.run), Rewind: times(r.rewind),
-	}
-}
-
-func times(h *hdrhistogram.Histogram) Times {
-	ms := func(us int64) float64 { return float64(us) / 1000 }
-	return Times{P50MS: ms(h.ValueAtQuantile(50)), P99MS: ms(h.ValueAtQuantile(99)), MaxMS: ms(h.Max())}
 }
 
 // readGo fills in what the Go runtime tells (package runtime/metrics).

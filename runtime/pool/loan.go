@@ -10,6 +10,15 @@ type Loan[T any] struct {
 	turn uint64
 }
 
+// Birth is how long the instance was being built, where this is its first loan; 0 where
+// it was lent before.
+func (l Loan[T]) Birth() time.Duration {
+	if l.turn > 0 {
+		return 0
+	}
+	return l.item.Birth // which does not change while it is lent
+}
+
 // Report is what a borrower tells of a loan as it ends it. The pool reads no clock
 // for it: these are times the borrower measures anyway.
 type Report struct {

@@ -101,9 +101,26 @@ type Result struct {
 
 // Timing is where the wall-clock time of an invocation went.
 type Timing struct {
-	Queue  time.Duration // waiting for its turn
-	Pool   time.Duration // waiting for an instance, its birth included
-	Run    time.Duration // the guest, host calls included
-	Host   time.Duration // of that, waiting on the host: sleeping, or fetching something
-	Rewind time.Duration // making the instance clean for the next call; 0: that is done after the answer
+	Queue   time.Duration // waiting for its turn
+	Pool    time.Duration // waiting for an instance
+	Birth   time.Duration // of that, while the instance was made; 0: it was there already
+	Run     time.Duration // the guest, host calls included
+	Bind    time.Duration // of that, copying input into the guest; pieces under 16 KiB count as the guest's
+	Host    time.Duration // of that, waiting on the host: sleeping, or fetching something
+	Collect time.Duration // of that, copying output out of the guest, as with Bind
+	Rewind  time.Duration // making the instance clean for the next call; 0: that is done after the answer
+}
+
+// Compute is how long the guest itself ran.
+func (t *Timing) Compute() time.Duration { return t.Run - t.Bind - t.Host - t.Collect }
+
+// Wait is what a guest waited on the host for.
+type Wait struct {
+	// Capability is what it used, such as clock, and Destination where that led: a host's
+	// name, or "" where there is only one.
+	Capability, Destination string
+
+	Calls  int64
+	Failed int64 // of these
+	Time   time.Duration
 }
