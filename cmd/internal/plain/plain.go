@@ -97,8 +97,13 @@ type call struct {
 	bytes.Buffer
 }
 
+var _ prism.Call = (*call)(nil)
+
 // Input returns what the guest was called with.
 func (c *call) Input() []byte { return c.input }
+
+// ReadAt copies of it.
+func (c *call) ReadAt(p []byte, from int) int { return copy(p, c.input[from:]) }
 
 // Fail is for guests that fail, which those that are measured do not.
 func (*call) Fail(string) {}
