@@ -24,13 +24,16 @@ func (i *Invoker) Load(ctx context.Context, v task.Version, module []byte) error
 	if there {
 		return nil
 	}
+	begun := time.Now()
 	program, err := i.options.Engine.Compile(ctx, v, module)
 	if err != nil {
 		return err
 	}
+	row := i.options.Monitor.Row(v.Ref)
+	row.CompiledIn(time.Since(begun))
 	d := &deployment{
 		version: v, program: program, flow: i.options.Scheduler.Flow(v.Ref.Namespace, v.Ref.Plugin),
-		row: i.options.Monitor.Row(v.Ref), log: i.options.Log, breaker: health.New(i.options.Breaker, time.Now()),
+		row: row, log: i.options.Log, breaker: health.New(i.options.Breaker, time.Now()),
 	}
 	d.fenced = func(why string) { i.fence(d, why) }
 	o := i.options.Pool

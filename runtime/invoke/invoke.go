@@ -123,11 +123,11 @@ func (i *Invoker) Invoke(ctx context.Context, in task.Invocation) (task.Result, 
 			// successor answers. When it was removed, resolve says so.
 			continue
 		}
-		result, ended := &s.result, s.at
+		result, ended, pages := &s.result, s.at, 0
 		switch {
 		case !s.lent:
 		case result.Timing.Run < longRun:
-			d.end(in.ID, s.loan, reportOf(result, err))
+			pages = d.end(in.ID, s.loan, reportOf(result, err))
 			now := time.Now()
 			result.Timing.Rewind, ended = now.Sub(ended), now
 		default:
@@ -137,7 +137,7 @@ func (i *Invoker) Invoke(ctx context.Context, in task.Invocation) (task.Result, 
 		i.learn(r, d, pass, ended, health.Of(kind, s.lent), result, err)
 		d.row.Observe(monitor.Observation{
 			Kind: kind, In: len(in.Input), Out: len(result.Output), Fuel: result.Fuel, Timing: result.Timing, Total: ended.Sub(begun),
-			ID: in.ID, Ended: ended,
+			ID: in.ID, Ended: ended, Pages: pages,
 		})
 		return *result, err
 	}
@@ -270,21 +270,24 @@ func (d *deployment) borrow(ctx context.Context, t *turn, now *time.Time, timing
 const longRun = time.Millisecond
 
 // end takes an instance back, as clean as it was lent, from a call that is known by the id.
-func (d *deployment) end(id task.ID, l loan, report pool.Report) {
-	if d.rewind(id, l) {
+// It returns how many pages of its memory were put back.
+func (d *deployment) end(id task.ID, l loan, report pool.Report) (pages int) {
+	pages, clean := d.rewind(id, l)
+	if clean {
 		l.Release(report)
 	} else {
 		go l.Discard(report) // the caller need not wait while it is taken down
 	}
+	return pages
 }
 
 // rewind makes an instance clean, or reports false where that cannot be.
-func (d *deployment) rewind(id task.ID, l loan) bool {
-	_, err := l.Instance.Rewind()
+func (d *deployment) rewind(id task.ID, l loan) (pages int, clean bool) {
+	pages, err := l.Instance.Rewind()
 	if err != nil && !errors.Is(err, engine.ErrSpent) {
 		d.log.Error("rewind an instance", slog.Any("version", d.version.Ref), slog.Any("request_id", id), slog.Any("error", err))
 	}
-	return err == nil
+	return pages, err == nil
 }
 
 // endLater does so after the answer, one instance at a time.
@@ -293,8 +296,8 @@ func (i *Invoker) endLater(d *deployment, id task.ID, l loan, report pool.Report
 		i.late.Lock()
 		defer i.late.Unlock()
 		begun := time.Now()
-		d.end(id, l, report)
-		d.row.Rewound(time.Since(begun))
+		pages := d.end(id, l, report)
+		d.row.Rewound(time.Since(begun), pages)
 	}()
 }
 

@@ -73,6 +73,7 @@ type series struct {
 	lent   time.Time   // since when
 	now    time.Time   // the clock, as it was last looked at
 	burnt  int64       // in the turn
+	pages  int         // of memory that the rewind of the call put back
 	waited task.Timing // for the turn and the loan, by the call that got them
 	report pool.Report // of the loan
 
@@ -83,7 +84,7 @@ type series struct {
 
 // call runs one.
 func (s *series) call(in *task.Invocation) (task.Result, error) {
-	s.now, s.waited = time.Now(), task.Timing{}
+	s.now, s.waited, s.pages = time.Now(), task.Timing{}, 0
 	var result task.Result
 	begun := s.now
 	err := s.borrow(in)
@@ -101,7 +102,7 @@ func (s *series) call(in *task.Invocation) (task.Result, error) {
 	s.ran = false
 	s.seen[s.count] = monitor.Observation{
 		Kind: kind, In: len(in.Input), Out: len(result.Output), Fuel: result.Fuel, Timing: result.Timing, Total: s.now.Sub(begun),
-		ID: in.ID, Ended: s.now,
+		ID: in.ID, Ended: s.now, Pages: s.pages,
 	}
 	s.count++
 	// One that failed may have lost its turn; one that tries a fenced version is alone.
@@ -180,7 +181,7 @@ func (s *series) run(in *task.Invocation, result *task.Result) error {
 		return err
 	}
 	ran := s.now
-	s.clean = d.rewind(in.ID, l)
+	s.pages, s.clean = d.rewind(in.ID, l)
 	s.now = time.Now()
 	result.Timing.Rewind = s.now.Sub(ran)
 	s.report.Rewind += result.Timing.Rewind

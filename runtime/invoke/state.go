@@ -21,7 +21,14 @@ func (i *Invoker) Pools() []monitor.Pool {
 		for cause, n := range s.Deaths.By {
 			deaths[string(cause)] = n
 		}
+		var private int64
+		for _, l := range d.pool.Living() {
+			if l.Instance != nil {
+				private += l.Instance.Private()
+			}
+		}
 		pools = append(pools, monitor.Pool{
+			Min: d.version.Min, PrivateBytes: private,
 			Begins: string(begins), Reason: reason,
 			Ref: ref, Ready: s.Ready, Building: s.Building, Lent: s.Lent, Waiting: s.Waiting, Size: s.Size, Max: s.Max,
 			Births: s.Births.Built, FailedBirths: s.Births.Failed, BirthTime: s.Births.Time,
@@ -41,7 +48,7 @@ func (i *Invoker) Scheduler() monitor.Scheduler {
 	for _, f := range s.Flows {
 		out.Flows = append(out.Flows, monitor.Flow{
 			Namespace: f.Namespace, Plugin: f.Plugin, Running: f.Running, Waiting: f.Waiting,
-			Refused: byReason(f.Totals), Fuel: f.Fuel, Drain: f.Drain,
+			Refused: byReason(f.Totals), Fuel: f.Fuel, Drain: f.Drain, Begun: f.Begun, Waited: f.Waited,
 		})
 	}
 	return out

@@ -24,6 +24,7 @@ type Monitor struct {
 	begun       time.Time
 	sources     Sources
 	connections connections
+	history     history
 
 	mu   sync.Mutex
 	rows map[task.Ref]*Row
@@ -34,13 +35,15 @@ type Sources struct {
 	Pools     func() []Pool
 	Guests    func() Guests
 	Scheduler func() Scheduler
+	Disk      func() Disk // nil: nothing is told of it
 }
 
 // Pool is what is told of the instances of one version.
 type Pool struct {
 	Ref                            task.Ref
 	Ready, Building, Lent, Waiting int
-	Size, Max                      int // how many are worth having, and may be
+	Size, Min, Max                 int   // how many are worth having, are kept, and may be
+	PrivateBytes                   int64 // of their memories, that are no others'
 	Births, FailedBirths           int64
 	BirthTime                      time.Duration    // over all of them
 	Deaths                         map[string]int64 // by cause
@@ -67,6 +70,8 @@ type Flow struct {
 	Running, Waiting  int
 	Refused           map[string]int64 // calls, by reason
 	Fuel              int64            // burnt
+	Begun             int64            // turns
+	Waited            time.Duration    // for them, altogether
 	Drain             float64          // calls a second that the line was done with lately; 0: not known
 }
 

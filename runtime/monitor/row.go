@@ -15,16 +15,18 @@ import (
 // Row counts and times the invocations of one version. It is safe for
 // concurrent use.
 type Row struct {
-	mu      sync.Mutex
-	calls   int64
-	faults  map[task.Kind]int64
-	in, out int64 // bytes
-	fuel    int64
-	took    time.Duration           // over all of them
-	total   *hdrhistogram.Histogram // in microseconds
-	phases  [Phases]phase
-	waits   map[destination]*task.Wait
-	samples exemplars
+	mu       sync.Mutex
+	calls    int64
+	faults   map[task.Kind]int64
+	in, out  int64 // bytes
+	fuel     int64
+	took     time.Duration           // over all of them
+	total    *hdrhistogram.Histogram // in microseconds
+	phases   [Phases]phase
+	waits    map[destination]*task.Wait
+	samples  exemplars
+	pages    int64 // put back by rewinds
+	compiled time.Duration
 }
 
 // phase is what invocations spent of their time in one of its parts.
@@ -50,6 +52,7 @@ type Observation struct {
 	Fuel    int64     // instructions
 	Timing  task.Timing
 	Total   time.Duration
+	Pages   int // of memory that were put back
 
 	// ID and Ended, when it was over, make it one that metrics can show as an example. The
 	// zero Ended: it is none.
@@ -75,6 +78,7 @@ func (r *Row) Observe(all ...Observation) {
 		r.in += int64(o.In)
 		r.out += int64(o.Out)
 		r.fuel += o.Fuel
+		r.pages += int64(o.Pages)
 		record(r.total, o.Total)
 		for p, d := range durationsOf(&o.Timing) {
 			if d > 0 {
@@ -88,11 +92,20 @@ func (r *Row) Observe(all ...Observation) {
 }
 
 // Rewound counts how long it took to make an instance clean again after its
-// invocation was answered.
-func (r *Row) Rewound(took time.Duration) {
+// invocation was answered, and how many pages of its memory were put back.
+func (r *Row) Rewound(took time.Duration, pages int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.pages += int64(pages)
 	r.phases[PhaseRewind].note(took)
+}
+
+// CompiledIn counts how long it took to make code of the version, the wait for others'
+// compilations included.
+func (r *Row) CompiledIn(took time.Duration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.compiled += took
 }
 
 // destination is what a guest waits for.
@@ -140,6 +153,9 @@ type Counts struct {
 	Times   Buckets       // of all calls
 	Phases  [Phases]Spent
 	Waits   []task.Wait // by capability and destination
+
+	Pages    int64         // of memory that calls wrote and rewinds put back, of the system's size
+	Compiled time.Duration // how long it took to make code of the version
 }
 
 // Spent is what calls spent in one phase.
@@ -160,6 +176,7 @@ func (r *Row) counts() Counts {
 	defer r.mu.Unlock()
 	c := Counts{
 		Calls: r.calls, Faults: maps.Clone(r.faults), In: r.in, Out: r.out, Fuel: r.fuel, Took: r.took, Times: bucketsOf(r.total),
+		Pages: r.pages, Compiled: r.compiled,
 	}
 	for p := range r.phases {
 		c.Phases[p] = Spent{r.phases[p].time, r.phases[p].calls, bucketsOf(r.phases[p].times)}
@@ -173,19 +190,24 @@ func (r *Row) counts() Counts {
 	return c
 }
 
+// movedSince tells whether anything was counted since.
+func (r *Row) movedSince(c *Counts) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.calls != c.Calls || r.phases[PhaseRewind].calls != c.Phases[PhaseRewind].Calls || r.compiled != c.Compiled
+}
+
 // minus returns what was counted since b, which is an earlier moment of the same row.
-func (c *Counts) minus(b *Counts) Counts { return c.combined(b, -1) }
-
-// plus returns what both counted.
-func (c *Counts) plus(b *Counts) Counts { return c.combined(b, 1) }
-
-func (c *Counts) combined(b *Counts, n int64) Counts {
+func (c *Counts) minus(b *Counts) Counts {
+	const n = -1
 	d := *c
 	d.Calls += n * b.Calls
 	d.In += n * b.In
 	d.Out += n * b.Out
 	d.Fuel += n * b.Fuel
 	d.Took += time.Duration(n) * b.Took
+	d.Pages += n * b.Pages
+	d.Compiled += time.Duration(n) * b.Compiled
 	d.Times = c.Times.plus(b.Times, n)
 	d.Faults = maps.Clone(c.Faults)
 	if d.Faults == nil && len(b.Faults) > 0 {

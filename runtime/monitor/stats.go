@@ -147,7 +147,7 @@ func (m *Monitor) scheduler() SchedulerRow {
 		Utilisation: part(s.Busy, s.Time), Flows: []FlowRow{},
 	}
 	for _, f := range s.Flows {
-		row.Flows = append(row.Flows, FlowRow(f))
+		row.Flows = append(row.Flows, FlowRow{f.Namespace, f.Plugin, f.Running, f.Waiting, f.Refused, f.Fuel, f.Drain})
 	}
 	slices.SortFunc(row.Flows, func(a, b FlowRow) int {
 		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Plugin, b.Plugin))
