@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/marketprism/prismrt/plugins"
+	"github.com/marketprism/prismrt/runtime/bottleneck"
 	"github.com/marketprism/prismrt/runtime/health"
 	"github.com/marketprism/prismrt/runtime/monitor"
 	"github.com/marketprism/prismrt/runtime/task"
@@ -52,6 +53,9 @@ type Options struct {
 	Catalogue *plugins.Catalogue
 	Invoker   Invoker
 	Monitor   *monitor.Monitor
+
+	// Hot tells which functions guests burn their fuel in; nil: nobody knows.
+	Hot bottleneck.Hot
 
 	// Unready returns why the server should not get calls now; nothing: it should.
 	Unready func() []string
@@ -96,6 +100,7 @@ func New(o Options) http.Handler {
 	r.Post("/v1/plugins/{name}/batch/{function}", s.handle(s.batch))
 
 	r.Get("/v1/stats", s.handle(s.stats))
+	r.Get("/v1/bottlenecks", s.handle(s.bottlenecks, "window"))
 	r.Get("/healthz", s.handle(s.healthz))
 	r.Get("/readyz", s.handle(s.readyz))
 	r.Method(http.MethodGet, "/metrics", promhttp.HandlerFor(o.Monitor.Registry, promhttp.HandlerOpts{}))

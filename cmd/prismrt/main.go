@@ -35,6 +35,8 @@ type commandLine struct {
 	Live    liveCmd    `cmd:"" help:"Send calls to another version, or a part of them: roll back, or forward."`
 	Rm      rmCmd      `cmd:"" help:"Stop a plugin and forget all its versions."`
 
+	Bottlenecks bottlenecksCmd `cmd:"" help:"Say what is slow, why, and what to do."`
+
 	// Commands that need none.
 	Inspect       inspectCmd `cmd:"" help:"Say what a module is, and whether it can be a plugin."`
 	CompileModule compileCmd `cmd:"" hidden:"" help:"Compile the module on standard input."`
