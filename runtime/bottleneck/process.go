@@ -63,8 +63,8 @@ func runQueue(v *view) []Finding {
 // locks finds that goroutines wait for each other's locks.
 func locks(v *view) []Finding {
 	wait := v.Process.MutexWait
-	if float64(wait) < lockedPart*float64(v.Length()) {
-		return nil
+	if float64(wait) < lockedPart*float64(v.Length()) || mean(wait, v.calls()) < noticeable {
+		return nil // a thread that the kernel stops while it holds a lock makes others wait, too
 	}
 	return []Finding{{
 		Rule: "locks", Phase: "locks", Lost: wait, Calls: v.calls(),

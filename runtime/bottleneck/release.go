@@ -80,7 +80,9 @@ func failures(v *view) (all []Finding) {
 			if k == task.KindBusy || k == task.KindCanceled { // the scheduler's doing, and the caller's
 				continue
 			}
-			if failed += count; count > most {
+			failed += count
+			// A version is fenced because of other faults.
+			if count > 0 && (kind == "" || kind == task.KindUnavailable || count > most && k != task.KindUnavailable) {
 				most, kind = count, k
 			}
 		}

@@ -22,9 +22,9 @@ func nativeHistogram(d *prometheus.Desc, s *Spent, labels ...string) prometheus.
 // examples.
 type durations struct{ classic, native prometheus.Metric }
 
-func newDurations(h *hdrhistogram.Histogram, took time.Duration, examples []prometheus.Exemplar, labels []string) prometheus.Metric {
-	all := Spent{Time: took, Times: bucketsOf(h)}
-	classic := prometheus.MustNewConstHistogram(durationsDesc, uint64(h.TotalCount()), took.Seconds(), buckets(h), labels...)
+func newDurations(t *times, took time.Duration, examples []prometheus.Exemplar, labels []string) prometheus.Metric {
+	all := Spent{Time: took, Times: t.buckets()}
+	classic := prometheus.MustNewConstHistogram(durationsDesc, uint64(all.Times.Count()), took.Seconds(), t.atEdges(), labels...)
 	if len(examples) > 0 {
 		classic = prometheus.MustNewMetricWithExemplars(classic, examples...)
 	}
@@ -46,4 +46,22 @@ func (d durations) Write(to *dto.Metric) error {
 	h, n := to.Histogram, native.Histogram
 	h.Schema, h.ZeroThreshold, h.ZeroCount, h.PositiveSpan, h.PositiveDelta = n.Schema, n.ZeroThreshold, n.ZeroCount, n.PositiveSpan, n.PositiveDelta
 	return nil
+}
+
+// atEdges tells how many of the durations lie at each edge or below.
+func (t *times) atEdges() map[float64]uint64 {
+	counts := make(map[float64]uint64, len(edges))
+	var bars []hdrhistogram.Bar
+	if t.Histogram != nil {
+		bars = t.Distribution()
+	}
+	n := uint64(0)
+	for _, edge := range edges {
+		for len(bars) > 0 && float64(bars[0].To) <= edge*1e6 {
+			n += uint64(bars[0].Count)
+			bars = bars[1:]
+		}
+		counts[edge] = n
+	}
+	return counts
 }

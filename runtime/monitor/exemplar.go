@@ -32,6 +32,15 @@ func (e *exemplars) note(o *Observation) {
 	}
 }
 
+// add takes those of another that are later.
+func (e *exemplars) add(other *exemplars) {
+	for n, one := range other {
+		if one.ended.After(e[n].ended) {
+			e[n] = one
+		}
+	}
+}
+
 // told gives those that there are as metrics carry them.
 func (e *exemplars) told() (all []prometheus.Exemplar) {
 	for _, one := range e {

@@ -17,9 +17,48 @@ func newHistogram() *hdrhistogram.Histogram {
 	return hdrhistogram.New(1, longest.Microseconds(), 2)
 }
 
-func record(h *hdrhistogram.Histogram, d time.Duration) {
+// times are a distribution of durations; the zero value is an empty one.
+type times struct{ *hdrhistogram.Histogram }
+
+func (t *times) record(d time.Duration) {
+	if t.Histogram == nil {
+		t.Histogram = newHistogram()
+	}
 	// Out of range is an error; what is longer counts as the longest.
-	_ = h.RecordValue(min(max(d.Microseconds(), 1), longest.Microseconds()))
+	_ = t.RecordValue(min(max(d.Microseconds(), 1), longest.Microseconds()))
+}
+
+// merge adds another distribution.
+func (t *times) merge(u times) {
+	if u.Histogram == nil {
+		return
+	}
+	if t.Histogram == nil {
+		t.Histogram = newHistogram()
+	}
+	t.Merge(u.Histogram)
+}
+
+// quantile is what the part q of all durations does not exceed, when so many of no length
+// belong to them.
+func (t *times) quantile(q float64, zeros int64) time.Duration {
+	if t.Histogram == nil {
+		return 0
+	}
+	n := float64(t.TotalCount())
+	part := q*(n+float64(max(0, zeros))) - float64(max(0, zeros))
+	if part <= 0 {
+		return 0
+	}
+	return time.Duration(t.ValueAtQuantile(100*part/n)) * time.Microsecond
+}
+
+// longest is the longest.
+func (t *times) longest() time.Duration {
+	if t.Histogram == nil {
+		return 0
+	}
+	return time.Duration(t.Max()) * time.Microsecond
 }
 
 // schema is that of the buckets that durations are told in and remembered by: eight to
@@ -61,14 +100,14 @@ type Bucket struct {
 // Buckets are those of a distribution that hold something, by their index.
 type Buckets []Bucket
 
-// bucketsOf reads a histogram off; nil is an empty one.
-func bucketsOf(h *hdrhistogram.Histogram) Buckets {
-	if h == nil || h.TotalCount() == 0 {
+// buckets reads the distribution off.
+func (t *times) buckets() Buckets {
+	if t.Histogram == nil || t.TotalCount() == 0 {
 		return nil
 	}
 	var all Buckets
 	index := slots()
-	for slot, n := range h.Export().Counts[:len(index)] {
+	for slot, n := range t.Export().Counts[:len(index)] {
 		if n == 0 {
 			continue
 		}
@@ -81,26 +120,21 @@ func bucketsOf(h *hdrhistogram.Histogram) Buckets {
 	return all
 }
 
-// plus returns the buckets with those of b added, times n.
-func (a Buckets) plus(b Buckets, n int64) Buckets {
-	if len(b) == 0 {
-		return a
-	}
-	sum := make(Buckets, 0, len(a)+len(b))
-	for len(a)+len(b) > 0 {
-		switch {
-		case len(b) == 0 || len(a) > 0 && a[0].Index < b[0].Index:
-			sum, a = append(sum, a[0]), a[1:]
-		case len(a) == 0 || b[0].Index < a[0].Index:
-			sum, b = append(sum, Bucket{b[0].Index, n * b[0].Count}), b[1:]
-		default:
-			if c := a[0].Count + n*b[0].Count; c != 0 {
-				sum = append(sum, Bucket{a[0].Index, c})
-			}
-			a, b = a[1:], b[1:]
+// minus returns the buckets without what was in them at an earlier moment.
+func (a Buckets) minus(before Buckets) Buckets {
+	rest := make(Buckets, 0, len(a))
+	for _, b := range a {
+		for len(before) > 0 && before[0].Index < b.Index {
+			before = before[1:]
+		}
+		if len(before) > 0 && before[0].Index == b.Index {
+			b.Count -= before[0].Count
+		}
+		if b.Count > 0 {
+			rest = append(rest, b)
 		}
 	}
-	return sum
+	return rest
 }
 
 // Count is how many durations there are.

@@ -3,7 +3,6 @@ package monitor
 import (
 	"strconv"
 
-	"github.com/HdrHistogram/hdrhistogram-go"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/marketprism/prismrt/runtime/task"
@@ -12,20 +11,6 @@ import (
 // byVersion are the labels of everything that is counted for a version. All of
 // them are bounded by what was uploaded.
 var byVersion = []string{"namespace", "plugin", "version"}
-
-// buckets tells how many of the values, which are in microseconds, lie at each edge or below.
-func buckets(h *hdrhistogram.Histogram) map[float64]uint64 {
-	counts := make(map[float64]uint64, len(edges))
-	bars, n := h.Distribution(), uint64(0)
-	for _, edge := range edges {
-		for len(bars) > 0 && float64(bars[0].To) <= edge*1e6 {
-			n += uint64(bars[0].Count)
-			bars = bars[1:]
-		}
-		counts[edge] = n
-	}
-	return counts
-}
 
 // scraped are the metrics that are read off at each scrape.
 type scraped struct{ monitor *Monitor }
@@ -94,10 +79,8 @@ func (s scraped) Collect(ch chan<- prometheus.Metric) {
 	for ref, row := range s.monitor.copyOfRows() {
 		of := versionLabels(ref)
 		with := func(label string) []string { return append(of[:3:3], label) }
-		row.mu.Lock()
-		took, total, samples := row.took, row.total.Export(), row.samples
-		row.mu.Unlock()
-		c := row.counts()
+		all := row.sum()
+		c := all.counts()
 		ok := c.Calls
 		// All of them from the start: a rate over a counter that was not there yet misses
 		// its first step.
@@ -106,7 +89,7 @@ func (s scraped) Collect(ch chan<- prometheus.Metric) {
 			counter(invocationsDesc, float64(c.Faults[kind]), with(string(kind))...)
 		}
 		counter(invocationsDesc, float64(ok), with("ok")...)
-		ch <- newDurations(hdrhistogram.Import(total), took, samples.told(), of)
+		ch <- newDurations(&all.total, c.Took, all.samples.told(), of)
 		for p := range Phases {
 			ch <- nativeHistogram(phasesDesc, &c.Phases[p], with(p.String())...)
 		}

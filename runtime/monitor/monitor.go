@@ -101,7 +101,7 @@ func (m *Monitor) Row(ref task.Ref) *Row {
 	defer m.mu.Unlock()
 	row := m.rows[ref]
 	if row == nil {
-		row = newRow()
+		row = new(Row)
 		m.rows[ref] = row
 	}
 	return row

@@ -1,10 +1,7 @@
 package monitor
 
 import (
-	"maps"
 	"time"
-
-	"github.com/HdrHistogram/hdrhistogram-go"
 
 	"github.com/marketprism/prismrt/runtime/task"
 )
@@ -50,33 +47,26 @@ type Wait struct {
 }
 
 func (r *Row) plugin(ref task.Ref) Plugin {
-	r.mu.Lock()
-	defer r.mu.Unlock()
+	all := r.sum()
 	p := Plugin{
 		Namespace: ref.Namespace, Plugin: ref.Plugin, Version: ref.Version,
-		Calls: r.calls, Faults: maps.Clone(r.faults), InputBytes: r.in, OutputBytes: r.out, Fuel: r.fuel,
-		Total: times(r.total, r.took, 0),
+		Calls: all.calls, Faults: all.faults, InputBytes: all.in, OutputBytes: all.out, Fuel: all.fuel,
+		Total: toldTimes(&all.total, all.took, 0),
 	}
 	for n, to := range [Phases]*Times{&p.Queue, &p.Pool, &p.Birth, &p.Bind, &p.Run, &p.Host, &p.Collect, &p.Rewind} {
-		if of := &r.phases[n]; of.calls > 0 {
-			*to = times(of.times, of.time, r.calls-of.calls)
-		}
+		of := &all.phases[n]
+		*to = toldTimes(&of.times, of.time, all.calls-of.calls)
 	}
-	for _, w := range r.waits {
+	for _, w := range all.counts().Waits {
 		p.Waits = append(p.Waits, Wait{w.Capability, w.Destination, w.Calls, w.Failed, milliseconds(w.Time)})
 	}
 	return p
 }
 
-// times tells a distribution in microseconds, to which so many zeros belong.
-func times(h *hdrhistogram.Histogram, sum time.Duration, zeros int64) Times {
-	at := func(q float64) float64 {
-		n := float64(h.TotalCount())
-		part := q*(n+float64(max(0, zeros))) - float64(max(0, zeros))
-		if part <= 0 {
-			return 0
-		}
-		return float64(h.ValueAtQuantile(100*part/n)) / 1000
+// toldTimes tells a distribution to which so many durations of no length belong.
+func toldTimes(t *times, sum time.Duration, zeros int64) Times {
+	return Times{
+		P50MS: milliseconds(t.quantile(0.5, zeros)), P99MS: milliseconds(t.quantile(0.99, zeros)),
+		MaxMS: milliseconds(t.longest()), SumMS: milliseconds(sum),
 	}
-	return Times{P50MS: at(0.5), P99MS: at(0.99), MaxMS: float64(h.Max()) / 1000, SumMS: milliseconds(sum)}
 }

@@ -4,26 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/oklog/ulid/v2"
+
 	"github.com/marketprism/prismrt/runtime/task"
 )
-
-func TestIdsOfOneProcessSortInTheOrderTheyWereMade(t *testing.T) {
-	last := task.ID("")
-	for range 1000 {
-		id := task.NewID()
-		if len(id) != 26 {
-			t.Fatalf("id %q has %d characters, want 26", id, len(id))
-		}
-		if id <= last {
-			t.Fatalf("id %q was made after %q and sorts before it", id, last)
-		}
-		last = id
-	}
-}
 
 func TestDigestIsOfTheContent(t *testing.T) {
 	d := task.DigestOf([]byte("abc"))
@@ -113,4 +103,47 @@ func TestFaultOfTellsFaultsApart(t *testing.T) {
 	if m := task.FaultOf(errors.New("password=1234")).Message; strings.Contains(m, "1234") {
 		t.Errorf("an internal cause reached the caller: %q", m)
 	}
+}
+
+func TestIdsSortInTheOrderTheyWereMade(t *testing.T) {
+	var mu sync.Mutex
+	seen := make(map[task.ID]bool)
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			ids := make([]task.ID, 20_000)
+			for n := range ids {
+				ids[n] = task.NewID()
+			}
+			if !slices.IsSorted(ids) {
+				t.Error("ids that one goroutine made are not in order")
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			for _, id := range ids {
+				seen[id] = true
+			}
+		})
+	}
+	before := time.Now()
+	wg.Wait()
+	if len(seen) != 160_000 {
+		t.Errorf("%d ids are different, want 160000", len(seen))
+	}
+	id, err := ulid.ParseStrict(string(task.NewID()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if off := id.Timestamp().Sub(before); off < -time.Millisecond || off > time.Minute {
+		t.Errorf("an id is of %v, made at %v", id.Timestamp(), before)
+	}
+}
+
+func BenchmarkNewID(b *testing.B) {
+	b.ReportAllocs()
+	b.RunParallel(func(p *testing.PB) {
+		for p.Next() {
+			task.NewID()
+		}
+	})
 }

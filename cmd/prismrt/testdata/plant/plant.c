@@ -28,7 +28,7 @@ static void rest(unsigned long ms) {
 
 /* Writes to so many MiB of memory. */
 static void scribble_on(unsigned long mib) {
-	char *p = malloc(mib << 20);
+	volatile char *p = malloc(mib << 20);
 	for (unsigned long at = 0; p != NULL && at < mib << 20; at += 4096) {
 		p[at] = 1;
 	}
