@@ -1,6 +1,7 @@
 package bottleneck
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -8,63 +9,84 @@ import (
 	"github.com/marketprism/prismrt/runtime/monitor"
 )
 
-func sortedCopy(of []int64) []int64 {
-	sorted := slices.Clone(of)
-	slices.Sort(sorted)
-	return sorted
-}
-
 // hogs is which part of all fuel a plugin burns that starves others.
 const hogs = 0.5
 
-// noisyNeighbour finds the plugin that keeps the cores busy while calls of others wait for
-// their turn.
-func noisyNeighbour(v *view) []Finding {
+// starved is what calls of others lose to a plugin that keeps the cores busy.
+type starved struct {
+	hog       monitor.Flow
+	lost      monitor.Spent // waiting for their turns
+	calls     int64
+	worst     string // the plugin whose calls wait longest
+	worstWait time.Duration
+}
+
+// starving finds the plugin that burns most while calls of others wait for their turn. Nil:
+// there is none.
+func (v *view) starving() *starved {
 	if v.busy < saturated || len(v.Flows) < 2 {
 		return nil
 	}
-	hog := slices.MaxFunc(v.Flows, func(a, b monitor.Flow) int { return int(min(max(a.Fuel-b.Fuel, -1), 1)) })
-	if v.fuelShare(&hog) < hogs {
+	s := &starved{hog: slices.MaxFunc(v.Flows, func(a, b monitor.Flow) int { return cmp.Compare(a.Fuel, b.Fuel) })}
+	if v.fuelShare(&s.hog) < hogs {
 		return nil
 	}
-	var lost monitor.Spent
-	var calls int64
-	worst, worstWait := "", time.Duration(0)
 	for n := range v.Versions {
 		of := &v.Versions[n]
-		if of.Ref.Namespace == hog.Namespace && of.Ref.Plugin == hog.Plugin || !v.matters(of, monitor.PhaseQueue) {
+		if s.is(of) || !v.matters(of, monitor.PhaseQueue) {
 			continue
 		}
 		queue := of.Phases[monitor.PhaseQueue]
-		lost.Time += queue.Time
-		lost.Calls += queue.Calls
-		calls += of.Calls
-		if wait := mean(queue.Time, of.Calls); wait > worstWait {
-			worst, worstWait, lost.Times = of.Ref.Plugin, wait, queue.Times
+		s.lost.Time += queue.Time
+		s.lost.Calls += queue.Calls
+		s.calls += of.Calls
+		if wait := mean(queue.Time, of.Calls); wait > s.worstWait {
+			s.worst, s.worstWait, s.lost.Times = of.Ref.Plugin, wait, queue.Times
 		}
 	}
-	if lost.Calls == 0 {
+	if s.lost.Calls == 0 {
 		return nil
 	}
+	return s
+}
+
+// is tells whether a version is the hog's.
+func (s *starved) is(of *monitor.Version) bool {
+	return s != nil && of.Ref.Namespace == s.hog.Namespace && of.Ref.Plugin == s.hog.Plugin
+}
+
+// noisyNeighbour finds a plugin that keeps the cores busy while calls of others wait for
+// their turn. What its own calls lose by that is counted, too.
+func noisyNeighbour(v *view) []Finding {
+	s := v.starved
+	if s == nil {
+		return nil
+	}
+	hog := &s.hog
 	f := Finding{
-		Rule: "noisy_neighbour", Phase: monitor.PhaseQueue.String(), Lost: lost.Time, Calls: lost.Calls,
-		P50: lost.Times.Quantile(0.5, 0), P99: lost.Times.Quantile(0.99, 0),
+		Rule: "noisy_neighbour", Phase: monitor.PhaseQueue.String(), Lost: s.lost.Time, Calls: s.lost.Calls,
+		P50: s.lost.Times.Quantile(0.5, 0), P99: s.lost.Times.Quantile(0.99, 0),
 		Evidence: []Evidence{
-			{"fuel of " + hog.Plugin, v.fuelShare(&hog), "part of all"}, {"guests had of the cores", v.busy, "part"},
-			{"mean wait of " + worst, milliseconds(worstWait), "ms"},
+			{"fuel of " + hog.Plugin, v.fuelShare(hog), "part of all"}, {"guests had of the cores", v.busy, "part"},
+			{"mean wait of " + s.worst, milliseconds(s.worstWait), "ms"},
 		},
 		Cause: fmt.Sprintf("%s burns %s of all instructions, and calls of others wait for their turn, those of %s for %s.",
-			hog.Plugin, percent(v.fuelShare(&hog)), worst, short(worstWait)),
+			hog.Plugin, percent(v.fuelShare(hog)), s.worst, short(s.worstWait)),
 	}
 	f.Ref.Namespace, f.Ref.Plugin = hog.Namespace, hog.Plugin
+	for n := range v.Versions {
+		if of := &v.Versions[n]; s.is(of) {
+			f.Lost += of.Phases[monitor.PhaseQueue].Time + of.Phases[monitor.PhaseRun].Time
+		}
+	}
 	f.Advice = Advice{
-		Text:    fmt.Sprintf("Give %s a larger weight than %s.", worst, hog.Plugin),
-		Setting: "weights under [scheduler] in runtime.toml", Value: fmt.Sprintf("{ %q = 4 }", hog.Namespace+"/"+worst), GainMS: milliseconds(mean(lost.Time, calls)) / 2,
+		Text:    fmt.Sprintf("Give %s a larger weight than %s, or make %s cheaper.", s.worst, hog.Plugin, hog.Plugin),
+		Setting: "weights under [scheduler] in runtime.toml", Value: fmt.Sprintf("{ %q = 4 }", hog.Namespace+"/"+s.worst), GainMS: milliseconds(mean(s.lost.Time, s.calls)) / 2,
 	}
 	if v.Policy != "fair" {
 		f.Advice = Advice{
 			Text:    fmt.Sprintf("Calls are begun in the order of policy %q; share the cores fairly instead.", v.Policy),
-			Setting: "policy under [scheduler] in runtime.toml", Value: "fair", GainMS: milliseconds(mean(lost.Time, calls)),
+			Setting: "policy under [scheduler] in runtime.toml", Value: "fair", GainMS: milliseconds(mean(s.lost.Time, s.calls)),
 		}
 	}
 	return []Finding{f}

@@ -10,12 +10,13 @@ import (
 )
 
 // guestComputes finds versions whose calls are slow since the guest computes for long, or
-// that keep the cores busy so that their calls wait for each other.
+// that keep the cores busy so that their calls wait for each other. Where others wait for
+// them, too, noisyNeighbour says so.
 func guestComputes(v *view) (all []Finding) {
 	for n := range v.Versions {
 		of := &v.Versions[n]
 		run := of.Phases[monitor.PhaseRun]
-		if of.Calls < fewCalls || float64(run.Time) < ofWindow*float64(v.Length()) {
+		if of.Calls < fewCalls || v.starved.is(of) || float64(run.Time) < ofWindow*float64(v.Length()) {
 			continue
 		}
 		flow := v.flow(of)

@@ -3,6 +3,7 @@ package bottleneck
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"time"
 
@@ -167,6 +168,6 @@ func memoryGrows(v *view) (all []Finding) {
 
 // middle is the median.
 func middle(of []int64) int64 {
-	sorted := sortedCopy(of)
+	sorted := slices.Sorted(slices.Values(of))
 	return sorted[len(sorted)/2]
 }

@@ -46,7 +46,8 @@ func garbage(v *view) []Finding {
 // runQueue finds that goroutines that could run wait for a P.
 func runQueue(v *view) []Finding {
 	l := v.Process.Latencies
-	if l.Quantile(0.99) < lateGoroutine {
+	lost := float64(l.Sum())
+	if l.Quantile(0.99) < lateGoroutine || lost < largePart*float64(v.took) || lost < largePart*float64(v.Length()) {
 		return nil
 	}
 	return []Finding{{

@@ -23,9 +23,10 @@ const (
 // view is a window and what several rules want to know of it.
 type view struct {
 	*monitor.Window
-	took time.Duration // by all calls
-	busy float64       // part of the cores' time that guests had
-	fuel int64         // burnt by all flows
+	took    time.Duration // by all calls
+	busy    float64       // part of the cores' time that guests had
+	fuel    int64         // burnt by all flows
+	starved *starved      // nil: nobody is
 }
 
 func newView(w *monitor.Window) *view {
@@ -36,6 +37,7 @@ func newView(w *monitor.Window) *view {
 	for _, f := range w.Flows {
 		v.fuel += f.Fuel
 	}
+	v.starved = v.starving()
 	return v
 }
 

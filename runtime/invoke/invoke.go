@@ -72,9 +72,9 @@ type Invoker struct {
 	retiring sync.WaitGroup // deployments that finish their last calls, and calls of Fenced
 	keeping  sync.WaitGroup // pools that look after their instances
 
-	// late is held while an instance is rewound after its answer: one at a time, so that
-	// giving back much memory does not keep all cores from other answers.
-	late sync.Mutex
+	// late has a place for each instance that is rewound after its answer: for half of the
+	// cores, so that giving back much memory does not keep them all from other answers.
+	late chan struct{}
 }
 
 // New makes an Invoker without plugins.
@@ -84,7 +84,7 @@ func New(o Options) *Invoker {
 	}
 	o.Pool.Running = cmp.Or(o.Pool.Running, o.Scheduler.Stats().Slots)
 	o.Pool.Waiting = cmp.Or(o.Pool.Waiting, 1024)
-	i := &Invoker{options: o, loaded: make(map[task.Ref]*deployment)}
+	i := &Invoker{options: o, loaded: make(map[task.Ref]*deployment), late: make(chan struct{}, max(1, o.Scheduler.Stats().Cores/2))}
 	i.routes.Store(&map[name]*route{})
 	return i
 }
@@ -290,11 +290,11 @@ func (d *deployment) rewind(id task.ID, l loan) (pages int, clean bool) {
 	return pages, err == nil
 }
 
-// endLater does so after the answer, one instance at a time.
+// endLater does so after the answer.
 func (i *Invoker) endLater(d *deployment, id task.ID, l loan, report pool.Report) {
 	go func() {
-		i.late.Lock()
-		defer i.late.Unlock()
+		i.late <- struct{}{}
+		defer func() { <-i.late }()
 		begun := time.Now()
 		pages := d.end(id, l, report)
 		d.row.Rewound(time.Since(begun), pages)

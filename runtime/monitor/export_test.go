@@ -1,0 +1,8 @@
+package monitor
+
+// Moments is how many looks are kept.
+func (m *Monitor) Moments() int {
+	m.history.mu.Lock()
+	defer m.history.mu.Unlock()
+	return len(m.history.moments)
+}
