@@ -51,6 +51,7 @@ func TestAWindowHasWhatHappenedInIt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := run(t)
 		row := r.Row(one)
+		time.Sleep(500 * time.Millisecond) // between two looks
 		for range 30 { // seconds, with a call in each that takes longer and longer
 			row.Observe(call(time.Millisecond))
 			time.Sleep(time.Second)
@@ -59,7 +60,7 @@ func TestAWindowHasWhatHappenedInIt(t *testing.T) {
 		row.Observe(call(time.Second), monitor.Observation{Kind: task.KindTrap, Total: time.Second})
 		r.set(func() { r.disk = monitor.Disk{Syncs: 3, Time: time.Second} })
 		r.set(func() { r.scheduler.Busy = 4 * time.Second })
-		time.Sleep(500 * time.Millisecond)
+		time.Sleep(250 * time.Millisecond)
 
 		w := r.Window(5 * time.Second)
 		if got := w.Length(); got < 5*time.Second || got > 6*time.Second+time.Millisecond {
@@ -134,6 +135,7 @@ func TestAPluginThatIsUploadedAgainBeginsAnew(t *testing.T) {
 func TestWindowsReachBackAQuarterOfAnHourAndNoFurther(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := run(t)
+		time.Sleep(500 * time.Millisecond)
 		for range 3600 {
 			r.Row(one).Observe(call(time.Millisecond))
 			time.Sleep(time.Second)
