@@ -19,27 +19,33 @@ import (
 	"time"
 )
 
+// folder is where the programs and guests are that the tests build.
+var folder string
+
 // binary is the program the tests run, built once the way it is shipped, but that
 // it compares all of an instance with its image after each call.
-var binary = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "prismrt-test-")
-	if err != nil {
-		return "", err
-	}
-	path := filepath.Join(dir, "prismrt")
-	cmd := exec.Command("go", "build", "-tags", "verify", "-o", path, ".")
+var binary = sync.OnceValues(func() (string, error) { return builtAs("verifying", "-tags", "verify") })
+
+// shipped is the program as it is shipped, for tests of what takes time.
+var shipped = sync.OnceValues(func() (string, error) { return builtAs("shipped") })
+
+func builtAs(name string, flags ...string) (string, error) {
+	path := filepath.Join(folder, name)
+	cmd := exec.Command("go", append(append([]string{"build", "-o", path}, flags...), ".")...)
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("%w\n%s", err, out)
 	}
 	return path, nil
-})
+}
 
 func TestMain(m *testing.M) {
-	code := m.Run()
-	if path, err := binary(); err == nil {
-		_ = os.RemoveAll(filepath.Dir(path))
+	var err error
+	if folder, err = os.MkdirTemp("", "prismrt-test-"); err != nil {
+		panic(err)
 	}
+	code := m.Run()
+	_ = os.RemoveAll(folder)
 	os.Exit(code)
 }
 
@@ -56,7 +62,13 @@ type server struct {
 // start runs prismrt on the data folder until the test ends.
 func start(t *testing.T, data string, args ...string) *server {
 	t.Helper()
-	path, err := binary()
+	return startAs(t, binary, data, args...)
+}
+
+// startAs is start for a certain build.
+func startAs(t *testing.T, build func() (string, error), data string, args ...string) *server {
+	t.Helper()
+	path, err := build()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -279,11 +291,7 @@ var wasip1 = []string{"GOOS=wasip1", "GOARCH=wasm"}
 
 // obedient is a command that does what its input says (runtime/engine/testdata/guest).
 func obedient(t *testing.T) []byte {
-	path, err := binary()
-	if err != nil {
-		t.Fatal(err)
-	}
-	file := filepath.Join(filepath.Dir(path), "guest.wasm")
+	file := filepath.Join(folder, "guest.wasm")
 	return build(t, file, wasip1, "go", "build", "-o", file, "../../runtime/engine/testdata/guest")
 }
 

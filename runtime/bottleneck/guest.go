@@ -41,6 +41,11 @@ func guestComputes(v *view) (all []Finding) {
 			Text:    fmt.Sprintf("Make the functions below cheaper: \"prismrt profile %s\" shows where the instructions go.", of.Ref.Plugin),
 			Setting: "the plugin's code", GainMS: milliseconds(perCall) / 2,
 		}
+		if of.Instances.Begins == "anew" {
+			f.Cause = fmt.Sprintf("A call of %s computes for %s in the guest, its start included, since each begins anew: %s.",
+				of.Ref.Plugin, short(perCall), of.Instances.Cause)
+			f.Advice.Text = "Have calls begin with what the start came to, then without what keeps them from it. " + f.Advice.Text
+		}
 		if crowded {
 			f.Cause = fmt.Sprintf("Calls of %s keep the %d cores %s busy and wait %s for each other, since each computes for %s.",
 				of.Ref.Plugin, v.Cores, percent(v.busy), short(mean(of.Phases[monitor.PhaseQueue].Time, of.Calls)), short(perCall))

@@ -44,10 +44,11 @@ func poolTooSmall(v *view) (all []Finding) {
 }
 
 // instancesFor is how many instances a version could use: those that are lent, and one for
-// each call that waits for one (Little's law), as far as the cores go round.
+// each call that waits for one (by Little's law, or as many as wait now), as far as the
+// cores go round.
 func (v *view) instancesFor(of *monitor.Version, waited time.Duration) int {
 	held := of.Instances.Held
-	wanted := float64(held+waited) / float64(v.Length())
+	wanted := max(float64(held+waited)/float64(v.Length()), of.Instances.Lent.Mean+float64(v.flow(of).Waiting))
 	// A guest computes for this part of the time that it has its instance.
 	if busy := part(of.Phases[monitor.PhaseRun].Time+of.Phases[monitor.PhaseRewind].Time, held); busy > 0 {
 		wanted = min(wanted, float64(v.Cores)/busy+1)

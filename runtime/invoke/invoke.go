@@ -218,9 +218,12 @@ func (d *deployment) bounds(in *task.Invocation) (timeout time.Duration, err err
 // run has the guest run, from a moment on that was just measured, until ctx ends, which is
 // after the timeout. It returns when that was over.
 func (d *deployment) run(ctx context.Context, in *task.Invocation, l loan, t *turn, timeout time.Duration, from time.Time, result *task.Result) (now time.Time, err error) {
+	before := t.InLine()
 	result.Output, result.Fuel, err = l.Instance.Run(ctx, *in, t)
 	now = time.Now()
-	result.Timing.Run = now.Sub(from)
+	inLine := t.InLine() - before // between slices, and for the way back from the host
+	result.Timing.Queue += inLine
+	result.Timing.Run = now.Sub(from) - inLine
 	l.Instance.Timed(&result.Timing)
 	if waits := l.Instance.Waits(); len(waits) > 0 {
 		d.row.Waited(waits)

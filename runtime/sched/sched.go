@@ -271,7 +271,9 @@ func (s *Scheduler) quitLocked(t *Turn, now time.Duration) {
 	s.waiting.Add(-1)
 	t.flow.waiting--
 	t.flow.namespace.waiting--
-	t.flow.waited += max(0, now-t.since)
+	waited := max(0, now-t.since)
+	t.flow.waited += waited
+	t.lined += waited
 	if t.entered {
 		t.flow.queue.remove(t)
 	} else {

@@ -25,6 +25,7 @@ type Turn struct {
 	throughAt time.Duration
 	arrival   uint64        // ticket of its begin
 	since     time.Duration // when it last went in line
+	lined     time.Duration // was in line, altogether
 	at        int           // its place there
 	ready     chan struct{} // gets a word when the wait is over; nil: nobody waits
 	refused   *Refusal      // how it ended, where not with a slot
@@ -105,6 +106,10 @@ func (t *Turn) Slice(fuel int64) error {
 
 // Waited reports whether the turn was ever in line.
 func (t *Turn) Waited() bool { return t.arrived }
+
+// InLine is how long the turn was in line so far: to begin, to go on after a slice, and to
+// come back from the host.
+func (t *Turn) InLine() time.Duration { return t.lined }
 
 // Contended reports whether Slice is likely to let another go before.
 func (t *Turn) Contended() bool { return t.flow.scheduler.waiting.Load() > 0 }

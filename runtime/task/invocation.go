@@ -101,7 +101,7 @@ type Result struct {
 
 // Timing is where the wall-clock time of an invocation went.
 type Timing struct {
-	Queue   time.Duration // waiting for its turn
+	Queue   time.Duration // waiting for its turn: to begin, between slices, to come back from the host
 	Pool    time.Duration // waiting for an instance
 	Birth   time.Duration // of that, while the instance was made; 0: it was there already
 	Run     time.Duration // the guest, host calls included
