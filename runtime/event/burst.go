@@ -26,7 +26,7 @@ type Burst struct {
 	more atomic.Int64
 
 	mu    sync.Mutex
-	kept  Event // the first of those
+	kept  *Event // the first of those; nil: nothing was counted
 	pause time.Duration
 	timer *time.Timer
 	ended bool
@@ -58,7 +58,8 @@ func (b *Burst) add(say func() Event) {
 		b.mu.Unlock()
 		return
 	case b.pause > 0 && !b.ended:
-		b.kept = say()
+		e := say()
+		b.kept = &e
 		b.more.Store(1)
 		b.mu.Unlock()
 		return
@@ -79,24 +80,24 @@ func (b *Burst) pauseOver() {
 	e := b.takeLocked()
 	switch {
 	case b.ended:
-	case e.Count == 0:
+	case e == nil:
 		b.pause = 0
 	default:
 		b.pause = min(2*b.pause, mostPause)
 		b.timer.Reset(b.pause)
 	}
 	b.mu.Unlock()
-	if e.Count > 0 {
-		b.publish(e)
+	if e != nil {
+		b.publish(*e)
 	}
 }
 
-// takeLocked returns what was counted, an event with a Count of 0 for nothing.
-func (b *Burst) takeLocked() Event {
-	n := b.more.Swap(shut)
-	e := b.kept
-	b.kept = Event{}
-	e.Count = max(0, n)
+// takeLocked returns what was counted, nil for nothing.
+func (b *Burst) takeLocked() *Event {
+	n, e := b.more.Swap(shut), b.kept
+	if b.kept = nil; e != nil {
+		e.Count = n
+	}
 	return e
 }
 
@@ -109,7 +110,7 @@ func (b *Burst) End() {
 	}
 	e := b.takeLocked()
 	b.mu.Unlock()
-	if e.Count > 0 {
-		b.publish(e)
+	if e != nil {
+		b.publish(*e)
 	}
 }
