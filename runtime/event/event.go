@@ -48,6 +48,9 @@ func Data(v any) json.RawMessage {
 	return b
 }
 
+// now is as exact as other times that people are shown.
+func now() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }
+
 // bound cuts off what is too long.
 func (e *Event) bound() {
 	if len(e.Message) > mostMessage {

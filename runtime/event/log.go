@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"sync"
-	"time"
 
 	"github.com/marketprism/prismrt/runtime/task"
 )
@@ -31,12 +30,13 @@ type Log struct {
 	bytes  int     // that those from first on take
 	round  *round  // of Readers that wait; nil: none does
 	closed bool
+	end    chan struct{} // closed with it
 }
 
 // New makes a Log that is empty. It begins a life: its ids are like those of no other Log.
 func New(o Options) *Log {
 	o.Events, o.Bytes = cmp.Or(o.Events, 4096), cmp.Or(o.Bytes, 2<<20)
-	return &Log{options: o, life: task.NewID(), first: 1, next: 1}
+	return &Log{options: o, life: task.NewID(), first: 1, next: 1, end: make(chan struct{})}
 }
 
 // ErrClosed is Next's answer once the Log was closed and all was read.
@@ -53,7 +53,7 @@ func (l *Log) Publish(e Event) {
 		return
 	}
 	if e.Time.IsZero() {
-		e.Time = time.Now().UTC()
+		e.Time = now()
 	}
 	e.ID = ID{l.life, l.next}
 	for l.first < l.next && (l.next-l.first >= uint64(l.options.Events) || l.bytes+size > l.options.Bytes) {
@@ -96,12 +96,18 @@ func (l *Log) Last() ID {
 // Close ends the log: Readers get what is kept, and then ErrClosed. It may be called again.
 func (l *Log) Close() {
 	l.mu.Lock()
-	l.closed = true
+	if !l.closed {
+		l.closed = true
+		close(l.end)
+	}
 	r := l.round
 	l.round = nil
 	l.mu.Unlock()
 	r.end()
 }
+
+// Closed is closed with the log.
+func (l *Log) Closed() <-chan struct{} { return l.end }
 
 // round is Readers that wait for the same event. Who publishes it wakes one of them, and
 // that one the others: publishing costs the same however many there are.

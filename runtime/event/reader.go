@@ -2,7 +2,6 @@ package event
 
 import (
 	"context"
-	"time"
 )
 
 // Reader follows a Log: it gets each event that passes its Filter once, in order, and
@@ -92,7 +91,7 @@ func (r *Reader) fetch() (wait *round, ok bool) {
 	defer l.mu.Unlock()
 	r.fetched = r.space[:0]
 	if missed := l.first - r.next; r.next < l.first || r.restarted {
-		gap := Event{ID: ID{l.life, l.first - 1}, Type: Gap, Time: time.Now().UTC(), Count: int64(missed)}
+		gap := Event{ID: ID{l.life, l.first - 1}, Type: Gap, Time: now(), Count: int64(missed)}
 		if gap.Message = "events are missing here, which are not kept any more"; r.restarted {
 			gap.Message = "the server was started anew; its events from before are not kept"
 			gap.Data = Data(map[string]bool{"restarted": true})
