@@ -137,7 +137,7 @@ func (s *eventServer) follow(ctx context.Context, query string, headers ...strin
 		s.t.Fatalf("%d %v", resp.StatusCode, resp.Header)
 	}
 	r := bufio.NewReader(resp.Body)
-	if lines, err := block(r); err != nil || fmt.Sprint(lines) != "[retry: 1000]" {
+	if lines, err := block(r); err != nil || len(lines) != 2 || lines[0] != "retry: 1000" || !strings.HasPrefix(lines[1], "id: ") {
 		s.t.Fatalf("it begins with %q, %v", lines, err)
 	}
 	return r

@@ -68,7 +68,8 @@ func (s *server) feed(w http.ResponseWriter, r *request, reader *event.Reader) e
 		case <-ended:
 		}
 	}()
-	fmt.Fprintf(&f.buffer, "retry: %d\n\n", comeback.Milliseconds())
+	// With an id from the beginning, who is cut off misses nothing that comes from now on.
+	fmt.Fprintf(&f.buffer, "retry: %d\nid: %v\n\n", comeback.Milliseconds(), reader.Seen())
 	for err := f.send(); err == nil; err = f.send() {
 		if !f.next(r.Context()) {
 			break

@@ -30,7 +30,8 @@ func (l *Log) Follow(after ID, f Filter) *Reader {
 	case after == ID{}:
 		r.next = l.first
 	case after.Life != l.life:
-		r.next, r.restarted = 1, true
+		r.next, r.restarted, r.seen = 1, true, after
+		return r
 	default:
 		r.next = min(after.N, l.next-1) + 1 // a greater one was never given
 	}
