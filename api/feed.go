@@ -48,9 +48,6 @@ func (s *server) feed(w http.ResponseWriter, r *request, reader *event.Reader) e
 		return task.Faultf(task.KindBusy, "%d streams of events are open, which is the most; close one, or ask for what is kept with follow=false", mostFeeds)
 	}
 	f := &feed{server: s, w: w, controller: http.NewResponseController(w), reader: reader}
-	// A request has its time to be read, and then is watched for the client's leaving,
-	// which the end of that time would look like.
-	_ = f.controller.SetReadDeadline(time.Time{})
 	header := w.Header()
 	header.Set("Content-Type", eventStream)
 	header.Set("X-Content-Type-Options", "nosniff")

@@ -102,6 +102,29 @@ func TestABurstThatGoesOnIsToldOfEverMoreRarely(t *testing.T) {
 	})
 }
 
+func TestABurstThatBeginsManyTimesAtOnceLosesNoCount(t *testing.T) {
+	for round := range 20_000 {
+		to := &told{}
+		b := event.NewBurst(to.publish)
+		start := make(chan struct{})
+		var callers sync.WaitGroup
+		for range 4 {
+			callers.Go(func() {
+				<-start
+				for range 3 {
+					b.Add(func() event.Event { return event.Event{} })
+				}
+			})
+		}
+		close(start)
+		callers.Wait()
+		b.End()
+		if got := to.total(); got != 12 || len(to.all()) != 2 {
+			t.Fatalf("round %d: %d were told of in %d events, want 12 in 2", round, got, len(to.all()))
+		}
+	}
+}
+
 func TestABurstLosesNoCount(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		to := &told{begun: time.Now()}

@@ -131,20 +131,13 @@ func (r *round) end() {
 	}
 }
 
-// wait waits until the round or ctx ends. Who gives up passes a signal on: it may have
-// come in the same moment, and be heard by no other.
+// wait waits until the round ends, or done is closed. Who gives up leaves the signal to
+// the others.
 func (r *round) wait(done <-chan struct{}) {
 	select {
 	case <-r.all:
-		return
 	case <-r.bell:
 		close(r.all)
-		return
 	case <-done:
-	}
-	select {
-	case <-r.bell:
-		close(r.all)
-	default:
 	}
 }
