@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 
 	"github.com/marketprism/prismrt/sdk/client"
@@ -194,7 +195,16 @@ func TestStreamsOfEventsDoNotKeepTheServerFromStopping(t *testing.T) {
 	for n := range 200 {
 		s.release(fmt.Sprintf(`{"version": %d}`, 1+n%2))
 	}
-	if code := s.stop(); code != 0 {
+	_ = s.cmd.Process.Signal(syscall.SIGTERM)
+	s.await("the server to end, long before the hour is over", func() bool {
+		select {
+		case <-s.exit:
+			return true
+		default:
+			return false
+		}
+	})
+	if code := s.cmd.ProcessState.ExitCode(); code != 0 {
 		t.Errorf("exit code %d", code)
 	}
 	f.await(s, "server.stopping")
