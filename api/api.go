@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-chi/chi/v5"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/marketprism/prismrt/plugins"
 	"github.com/marketprism/prismrt/runtime/bottleneck"
+	"github.com/marketprism/prismrt/runtime/event"
 	"github.com/marketprism/prismrt/runtime/health"
 	"github.com/marketprism/prismrt/runtime/monitor"
 	"github.com/marketprism/prismrt/runtime/task"
@@ -57,6 +59,10 @@ type Options struct {
 	// Hot tells which functions guests burn their fuel in; nil: nobody knows.
 	Hot bottleneck.Hot
 
+	// Events is what goes on. Closing it ends the streams of events, which would otherwise
+	// go on for as long as their clients want.
+	Events *event.Log
+
 	// Unready returns why the server should not get calls now; nothing: it should.
 	Unready func() []string
 
@@ -73,14 +79,17 @@ type Options struct {
 	Log *slog.Logger
 }
 
-type server struct{ Options }
+type server struct {
+	Options
+	feeds atomic.Int64 // streams of events that are open
+}
 
 // New returns the handler of the whole API.
 func New(o Options) http.Handler {
 	if o.Cores == 0 {
 		o.Cores = runtime.GOMAXPROCS(0)
 	}
-	s := &server{o}
+	s := &server{Options: o}
 	r := chi.NewRouter()
 	r.Use(middleware.GetHead)
 	r.NotFound(s.handle(notFound))
@@ -99,6 +108,7 @@ func New(o Options) http.Handler {
 	r.Post("/v1/plugins/{name}/batch", s.handle(s.batch))
 	r.Post("/v1/plugins/{name}/batch/{function}", s.handle(s.batch))
 
+	r.Get("/v1/events", s.handle(s.events, "type", "plugin", "version", "since", "follow"))
 	r.Get("/v1/stats", s.handle(s.stats))
 	r.Get("/v1/bottlenecks", s.handle(s.bottlenecks, "window"))
 	r.Get("/healthz", s.handle(s.healthz))

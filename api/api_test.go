@@ -22,6 +22,7 @@ import (
 	"github.com/marketprism/prismrt/host/wasi"
 	"github.com/marketprism/prismrt/plugins"
 	"github.com/marketprism/prismrt/runtime/engine"
+	"github.com/marketprism/prismrt/runtime/event"
 	"github.com/marketprism/prismrt/runtime/invoke"
 	"github.com/marketprism/prismrt/runtime/monitor"
 	"github.com/marketprism/prismrt/runtime/store/blob"
@@ -48,6 +49,7 @@ func serve(t *testing.T, change ...func(*api.Options)) (url string, log *bytes.B
 	if err != nil {
 		t.Fatal(err)
 	}
+	events := event.New(event.Options{})
 	var i *invoke.Invoker
 	m := monitor.New(monitor.Sources{
 		Pools: func() []monitor.Pool { return i.Pools() }, Guests: func() monitor.Guests { return monitor.Guests(e.Stats()) },
@@ -56,18 +58,18 @@ func serve(t *testing.T, change ...func(*api.Options)) (url string, log *bytes.B
 	var c *plugins.Catalogue
 	i = invoke.New(invoke.Options{
 		Engine: e, Monitor: m, Pool: invoke.Pool{Waiting: 100}, Log: logger,
-		Fenced: func(ref task.Ref, why string) { c.TakeOver(context.Background(), ref, why) },
+		Fenced: func(ref task.Ref, why string) { c.TakeOver(context.Background(), ref, why) }, Publish: events.Publish,
 	})
 	limits := task.Limits{Memory: 1 << 20, Timeout: task.Duration(10 * time.Second), Fuel: 1e12, Stack: 1 << 20, Input: 1 << 10, Output: 1 << 16}
 	c, err = plugins.Open(t.Context(), plugins.Options{
-		Store: db, Modules: modules, Runner: i, Hosts: e, Code: e, Log: logger,
+		Store: db, Modules: modules, Runner: i, Hosts: e, Code: e, Publish: events.Publish, Log: logger,
 		Defaults: plugins.Defaults{Limits: limits, MaxLimits: limits, Max: 4, MaxMax: 4},
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	o := api.Options{
-		Catalogue: c, Invoker: i, Monitor: m, Unready: func() []string { return nil },
+		Catalogue: c, Invoker: i, Monitor: m, Events: events, Unready: func() []string { return nil },
 		MaxModule: 1 << 20, MaxManifest: 1 << 10, BodyTimeout: time.Minute, Log: logger,
 	}
 	for _, f := range change {

@@ -15,6 +15,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/marketprism/prismrt/runtime/event"
 	"github.com/marketprism/prismrt/runtime/health"
 	"github.com/marketprism/prismrt/runtime/store"
 	"github.com/marketprism/prismrt/runtime/store/blob"
@@ -67,7 +68,12 @@ type Options struct {
 	Hosts    Hosts
 	Code     Code
 	Defaults Defaults
-	Log      *slog.Logger
+
+	// Publish, unless it is nil, is told of what becomes of plugins and their versions. It
+	// must not wait.
+	Publish func(event.Event)
+
+	Log *slog.Logger
 }
 
 // Plugin is a name and its versions.
@@ -115,6 +121,9 @@ type key struct{ namespace, name string }
 // record. Nothing is loaded before Load; until then, calls of what has a live version
 // wait.
 func Open(ctx context.Context, o Options) (*Catalogue, error) {
+	if o.Publish == nil {
+		o.Publish = func(event.Event) {}
+	}
 	c := &Catalogue{options: o, plugins: make(map[key]Plugin)}
 	stored, err := o.Store.Plugins(ctx)
 	if err != nil {
@@ -233,6 +242,9 @@ func (c *Catalogue) Delete(ctx context.Context, namespace, name string) error {
 	delete(c.plugins, k)
 	c.mu.Unlock()
 	c.options.Runner.Unroute(namespace, name)
+	c.options.Publish(event.Event{
+		Type: event.PluginDeleted, Ref: p.ref(0), Data: event.Data(map[string]int{"versions": len(p.Versions)}),
+	})
 	return c.removeUnusedLocked(p)
 }
 

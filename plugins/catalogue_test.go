@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/marketprism/prismrt/plugins"
+	"github.com/marketprism/prismrt/runtime/event"
 	"github.com/marketprism/prismrt/runtime/health"
 	"github.com/marketprism/prismrt/runtime/store/blob"
 	"github.com/marketprism/prismrt/runtime/store/sqlite"
@@ -37,12 +38,13 @@ type runner struct {
 	failed    map[string]string
 	forgotten []task.Digest
 	sick      map[int]bool // versions that do not load any more
+	events    *event.Log
 
 	loading, gate chan struct{} // a module that contains "slow" tells the one and waits for the other
 }
 
 func newRunner() *runner {
-	return &runner{loaded: map[task.Ref]task.Version{}, routed: map[string]int{}, shared: map[string]share{}, failed: map[string]string{}}
+	return &runner{loaded: map[task.Ref]task.Version{}, routed: map[string]int{}, shared: map[string]share{}, failed: map[string]string{}, events: event.New(event.Options{})}
 }
 
 func (r *runner) Load(_ context.Context, v task.Version, module []byte) error {
@@ -146,7 +148,7 @@ func open(t *testing.T, dir string) (*plugins.Catalogue, *runner) {
 	}
 	r := newRunner()
 	c, err := plugins.Open(t.Context(), plugins.Options{
-		Store: db, Modules: modules, Runner: r, Hosts: hosts{}, Code: r, Log: slog.New(slog.DiscardHandler),
+		Store: db, Modules: modules, Runner: r, Hosts: hosts{}, Code: r, Publish: r.events.Publish, Log: slog.New(slog.DiscardHandler),
 		Defaults: plugins.Defaults{
 			Limits:    task.Limits{Memory: 64 << 20, Timeout: task.Duration(time.Second), Fuel: 1000, Stack: 1 << 20, Input: 1 << 20, Output: 1 << 20},
 			MaxLimits: task.Limits{Memory: 128 << 20, Timeout: task.Duration(time.Minute), Fuel: 2000, Stack: 8 << 20, Input: 1 << 20, Output: 8 << 20},

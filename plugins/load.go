@@ -42,6 +42,7 @@ func (c *Catalogue) loadLive(ctx context.Context, ref task.Ref) {
 	v, err := c.load(ctx, p, ref.Version)
 	if err != nil {
 		c.options.Log.Error("a plugin cannot be loaded", slog.Any("version", ref), slog.Any("error", err))
+		c.publishFailed(ref, err)
 		if v.Run.Health.Failover && c.takeOver(ctx, p, "it could not be loaded: "+task.FaultOf(err).Message) {
 			return
 		}
@@ -53,6 +54,7 @@ func (c *Catalogue) loadLive(ctx context.Context, ref task.Ref) {
 		return
 	}
 	if _, err := c.load(ctx, p, p.Canary.Version); err != nil {
+		c.publishFailed(p.ref(p.Canary.Version), err)
 		c.rollBack(p, "it could not be loaded: "+task.FaultOf(err).Message)
 		return
 	}

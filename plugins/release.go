@@ -83,6 +83,7 @@ func (c *Catalogue) release(ctx context.Context, p Plugin, r store.Release) (Plu
 	if err := c.options.Store.SetRelease(context.WithoutCancel(ctx), p.Namespace, p.Name, r, at); err != nil {
 		return p, err
 	}
+	before := p.Release
 	p.Release, p.UpdatedAt = r, at
 	c.put(p)
 	if r.Canary == nil {
@@ -90,6 +91,7 @@ func (c *Catalogue) release(ctx context.Context, p Plugin, r store.Release) (Plu
 	} else {
 		c.options.Runner.Share(p.ref(r.Live), p.ref(r.Canary.Version), r.Canary.Share)
 	}
+	c.publishRelease(p, before)
 	return p, nil
 }
 
@@ -141,6 +143,7 @@ func (c *Catalogue) takeOver(ctx context.Context, p Plugin, reason string) bool 
 	}
 	if _, err := c.load(ctx, p, to); err != nil {
 		c.options.Log.Error("the version before cannot take over", slog.Any("version", p.ref(to)), slog.Any("error", err))
+		c.publishFailed(p.ref(to), err)
 		return false
 	}
 	r := store.Release{Live: to, LastCanary: p.LastCanary, Takeover: &store.Takeover{From: p.Live, To: to, At: now(), Reason: reason}}
@@ -168,6 +171,7 @@ func (c *Catalogue) promote(ctx context.Context, p Plugin, reason string) {
 	number := p.Canary.Version
 	if _, err := c.load(ctx, p, number); err != nil {
 		c.options.Log.Error("a canary cannot be made live", slog.Any("version", p.ref(number)), slog.Any("error", err))
+		c.publishFailed(p.ref(number), err)
 		return
 	}
 	r := live(p.Release, number)

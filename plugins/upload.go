@@ -159,6 +159,7 @@ func (c *Catalogue) store(ctx context.Context, p Plugin, v Version, u Upload) er
 		return err
 	}
 	var r *store.Release
+	before := p.Release
 	if u.Live {
 		p.Release = live(p.Release, v.Ref.Version)
 		r = &p.Release
@@ -176,5 +177,7 @@ func (c *Catalogue) store(ctx context.Context, p Plugin, v Version, u Upload) er
 	} else {
 		c.options.Runner.Unload(v.Ref)
 	}
+	c.publishUpload(v)
+	c.publishRelease(p, before)
 	return nil
 }

@@ -34,6 +34,7 @@ type commandLine struct {
 	Plugins pluginsCmd `cmd:"" help:"List the plugins, or the versions of one."`
 	Live    liveCmd    `cmd:"" help:"Send calls to another version, or a part of them: roll back, or forward."`
 	Rm      rmCmd      `cmd:"" help:"Stop a plugin and forget all its versions."`
+	Events  eventsCmd  `cmd:"" help:"Show what happened on the server, and with -f what happens."`
 
 	Bottlenecks bottlenecksCmd `cmd:"" help:"Say what is slow, why, and what to do."`
 

@@ -22,8 +22,10 @@ import (
 	"github.com/marketprism/prismrt/host/prism"
 	"github.com/marketprism/prismrt/host/wasi"
 	"github.com/marketprism/prismrt/plugins"
+	"github.com/marketprism/prismrt/runtime/bottleneck"
 	"github.com/marketprism/prismrt/runtime/config"
 	"github.com/marketprism/prismrt/runtime/engine"
+	"github.com/marketprism/prismrt/runtime/event"
 	"github.com/marketprism/prismrt/runtime/health"
 	"github.com/marketprism/prismrt/runtime/invoke"
 	"github.com/marketprism/prismrt/runtime/monitor"
@@ -39,6 +41,7 @@ type server struct {
 	log       *slog.Logger
 	lock      *flock.Flock // of the data folder
 	db        *sqlite.DB
+	events    *event.Log
 	engine    *engine.Engine
 	monitor   *monitor.Monitor
 	invoker   *invoke.Invoker
@@ -72,18 +75,22 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 		ConnState:         s.monitor.ConnState,
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}
+	url := "http://" + listener.Addr().String()
+	s.events.Publish(event.Event{Type: event.ServerStarted, Data: event.Data(map[string]string{"url": url})})
 	s.loading.Store(true)
 	go func() {
 		s.catalogue.Load(calls, cores)
 		s.loading.Store(false)
+		s.events.Publish(event.Event{Type: event.ServerReady})
 	}()
 	go s.monitor.Run(calls)
+	go s.watcher().Run(calls)
 	judging := make(chan error, 1)
 	go func() { judging <- s.catalogue.Run(calls) }()
 	defer func() { cancelCalls(); err = errors.Join(err, <-judging) }()
 	served := make(chan error, 1)
 	go func() { served <- h.Serve(listener) }()
-	s.log.Info("listening on http://"+listener.Addr().String(), slog.String("data", cfg.Server.Data))
+	s.log.Info("listening on "+url, slog.String("data", cfg.Server.Data))
 
 	select {
 	case err := <-served:
@@ -92,6 +99,8 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 	}
 	s.stopping.Store(true)
 	s.log.Info("stopping: no new calls are taken", slog.Any("grace", cfg.Server.Grace))
+	s.events.Publish(event.Event{Type: event.ServerStopping})
+	s.events.Close() // streams of events are not waited for
 	grace, cancel := context.WithTimeout(context.Background(), time.Duration(cfg.Server.Grace))
 	defer cancel()
 	if err := h.Shutdown(grace); err != nil {
@@ -117,6 +126,7 @@ func (s *server) open(ctx context.Context) error {
 		return errors.Join(fmt.Errorf("another prismrt uses the data folder %s; stop it, or choose another folder with --data", dir), err)
 	}
 	s.lock = lock
+	s.events = event.New(event.Options{})
 
 	var err error
 	if s.db, err = sqlite.Open(ctx, filepath.Join(dir, "prismrt.db")); err != nil {
@@ -141,20 +151,31 @@ func (s *server) open(ctx context.Context) error {
 		Breaker: health.Options{
 			Threshold: s.config.Health.Threshold, MinCalls: s.config.Health.MinCalls, Open: time.Duration(s.config.Health.Open),
 		},
-		Fenced: func(ref task.Ref, why string) { s.catalogue.TakeOver(context.Background(), ref, why) },
+		Fenced:  func(ref task.Ref, why string) { s.catalogue.TakeOver(context.Background(), ref, why) },
+		Publish: s.events.Publish,
 	})
 	s.catalogue, err = plugins.Open(ctx, plugins.Options{
-		Store: s.db, Modules: modules, Runner: s.invoker, Hosts: s.engine, Code: s.engine, Defaults: defaults(s.config), Log: s.log,
+		Store: s.db, Modules: modules, Runner: s.invoker, Hosts: s.engine, Code: s.engine, Defaults: defaults(s.config), Publish: s.events.Publish, Log: s.log,
 	})
 	return err
 }
 
 func (s *server) handler() http.Handler {
 	return api.New(api.Options{
-		Catalogue: s.catalogue, Invoker: s.invoker, Monitor: s.monitor, Unready: s.unready,
+		Catalogue: s.catalogue, Invoker: s.invoker, Monitor: s.monitor, Events: s.events, Unready: s.unready,
 		MaxModule: s.config.Upload.Module, MaxManifest: s.config.Upload.Manifest,
 		BodyTimeout: time.Duration(s.config.Server.BodyTimeout), Cores: cores, Log: s.log,
 	})
+}
+
+// watcher tells as events when bottlenecks come and go.
+func (s *server) watcher() *bottleneck.Watcher {
+	publish := func(t event.Type) func(bottleneck.Finding) {
+		return func(f bottleneck.Finding) {
+			s.events.Publish(event.Event{Type: t, Ref: f.Ref, Message: f.Cause, Data: event.Data(f)})
+		}
+	}
+	return &bottleneck.Watcher{Window: s.monitor.Window, Opened: publish(event.FindingOpened), Closed: publish(event.FindingClosed)}
 }
 
 func (s *server) unready() (reasons []string) {

@@ -60,3 +60,16 @@ func BenchmarkSeries(b *testing.B) {
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/100, "ns/call")
 }
+
+// Calls that trap, one after the other, as BenchmarkInvoke makes those that do not: what
+// telling of them adds is runtime/event's BenchmarkBurst.
+func BenchmarkFaults(b *testing.B) {
+	i, _ := newInvoker(b)
+	deploy(b, i, 1, 'a')
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := call(b.Context(), i, task.Invocation{Function: "trap"}); err == nil {
+			b.Fatal("it did not trap")
+		}
+	}
+}

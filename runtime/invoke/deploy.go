@@ -34,6 +34,7 @@ func (i *Invoker) Load(ctx context.Context, v task.Version, module []byte) error
 	d := &deployment{
 		version: v, program: program, flow: i.options.Scheduler.Flow(v.Ref.Namespace, v.Ref.Plugin),
 		row: row, log: i.options.Log, breaker: health.New(i.options.Breaker, time.Now()),
+		news: newNews(v.Ref, i.options.Publish),
 	}
 	d.fenced = func(why string) { i.fence(d, why) }
 	o := i.options.Pool
@@ -41,7 +42,7 @@ func (i *Invoker) Load(ctx context.Context, v task.Version, module []byte) error
 		pool.Options[*engine.Instance]{
 			Min: v.Min, Max: v.Max, Cores: o.Running, Waiting: o.Waiting, Idle: o.Idle, Age: o.Age, TrimAfter: o.Trim,
 			Trim: func(i *engine.Instance) { i.Trim() }, OnSize: d.sized,
-			Probe: d.checkUp(), ProbeEvery: time.Duration(v.Health.Every),
+			Probe: d.checkUp(), ProbeEvery: time.Duration(v.Health.Every), OnEnd: d.news.ended,
 		},
 		d.build,
 		func(instance *engine.Instance) {
@@ -69,6 +70,7 @@ func (i *Invoker) Load(ctx context.Context, v task.Version, module []byte) error
 	closed := i.closed
 	if !closed {
 		i.loaded[v.Ref] = d
+		d.serving.Store(true)
 	}
 	i.mu.Unlock()
 	if closed {
@@ -88,6 +90,9 @@ func (d *deployment) build(ctx context.Context) (*engine.Instance, error) {
 	i, err := d.program.Instantiate(ctx, b)
 	if r, ok := errors.AsType[*sched.Refusal](err); ok {
 		return nil, refusal(r, d.version.Ref.Plugin)
+	}
+	if err != nil && ctx.Err() == nil && d.serving.Load() {
+		d.news.unborn(err)
 	}
 	return i, err
 }
@@ -158,6 +163,7 @@ func (i *Invoker) retireLocked(d *deployment) {
 // close waits for the last loan until ctx ends, then frees the code. What is
 // still lent when it does keeps the code alive.
 func (d *deployment) close(ctx context.Context) error {
+	defer d.news.end()
 	if err := d.pool.Close(ctx); err != nil {
 		return err
 	}

@@ -19,6 +19,7 @@ func (d *deployment) refuse(wait time.Duration) error {
 // another version may take over, until there is a new route or Resume.
 func (i *Invoker) fence(d *deployment, why string) {
 	i.options.Log.Warn("a version is fenced", slog.Any("version", d.version.Ref), slog.String("reason", why))
+	d.news.fence(why)
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	defer d.told.Store(d.breaker.Openings()) // last: then the new route is seen, too

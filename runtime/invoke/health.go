@@ -13,6 +13,7 @@ import (
 
 	"github.com/marketprism/prismrt/runtime/engine"
 	"github.com/marketprism/prismrt/runtime/health"
+	"github.com/marketprism/prismrt/runtime/pool"
 	"github.com/marketprism/prismrt/runtime/sched"
 	"github.com/marketprism/prismrt/runtime/task"
 )
@@ -54,8 +55,11 @@ func (d *deployment) checkUp() func(context.Context, *engine.Instance) error {
 	}
 	return func(ctx context.Context, instance *engine.Instance) error {
 		err := d.probe(ctx, instance)
-		if kindOf(err) == task.KindBusy {
+		switch {
+		case kindOf(err) == task.KindBusy:
 			return nil
+		case err != nil && ctx.Err() == nil && !errors.Is(err, engine.ErrSpent):
+			d.news.died(pool.Probe, "", task.FaultOf(err).Message)
 		}
 		return err
 	}
@@ -154,5 +158,7 @@ func (i *Invoker) learn(r *route, d *deployment, pass health.Pass, now time.Time
 	if why := d.breaker.Record(now, pass, o); why != "" {
 		// Only operators read what one caller's input led to.
 		d.fenced(fmt.Sprintf("%s, the last of them with %s: %.300s", why, kindOf(err), task.FaultOf(err).Message))
+	} else if pass.Trial() {
+		d.news.tried(d.breaker)
 	}
 }

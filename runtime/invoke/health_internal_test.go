@@ -11,6 +11,7 @@ import (
 	"github.com/marketprism/prismrt/host/prism"
 	"github.com/marketprism/prismrt/host/wasi"
 	"github.com/marketprism/prismrt/runtime/engine"
+	"github.com/marketprism/prismrt/runtime/event"
 	"github.com/marketprism/prismrt/runtime/monitor"
 	"github.com/marketprism/prismrt/runtime/pool"
 	"github.com/marketprism/prismrt/runtime/task"
@@ -30,12 +31,14 @@ func TestThreeCanaryCallsThatFailInARowFenceAVersion(t *testing.T) {
 		t.Fatal(err)
 	}
 	fenced := make(chan string, 10)
+	events := event.New(event.Options{})
 	m := monitor.New(monitor.Sources{
 		Pools: func() []monitor.Pool { return nil }, Guests: func() monitor.Guests { return monitor.Guests{} },
 		Scheduler: func() monitor.Scheduler { return monitor.Scheduler{} },
 	})
 	i := New(Options{
 		Engine: e, Monitor: m, Log: slog.New(slog.DiscardHandler), Fenced: func(_ task.Ref, why string) { fenced <- why },
+		Publish: events.Publish,
 	})
 	defer func() {
 		if err := i.Close(context.Background()); err != nil {
@@ -85,5 +88,19 @@ func TestThreeCanaryCallsThatFailInARowFenceAVersion(t *testing.T) {
 	}
 	if rows := m.Stats().Plugins; rows[0].Calls != 1 {
 		t.Errorf("%d calls were counted, want the caller's", rows[0].Calls)
+	}
+
+	told := events.Follow(events.Last(), event.Filter{})
+	if err := d.checkUp()(ended, loan.Instance); err == nil {
+		t.Error("a canary call between others that was given up went well")
+	}
+	if err := d.checkUp()(t.Context(), loan.Instance); err == nil {
+		t.Error("a canary call between others went well")
+	}
+	if e, ok := told.Take(); !ok || e.Type != event.InstanceDied || e.Ref != v.Ref || string(e.Data) != `{"cause":"probe"}` || !strings.HasPrefix(e.Message, "the health check failed") {
+		t.Errorf("published is %+v", e)
+	}
+	if e, ok := told.Take(); ok {
+		t.Errorf("published is %+v besides", e)
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/marketprism/prismrt/runtime/engine"
+	"github.com/marketprism/prismrt/runtime/event"
 	"github.com/marketprism/prismrt/runtime/health"
 	"github.com/marketprism/prismrt/runtime/monitor"
 	"github.com/marketprism/prismrt/runtime/pool"
@@ -44,6 +45,10 @@ type Options struct {
 	// calls are refused from now on, and why. It ends with a new route for the plugin
 	// (Route, Share), or with Resume.
 	Fenced func(ref task.Ref, why string)
+
+	// Publish, unless it is nil, is told of versions that are fenced and well again, of
+	// instances that something is wrong with, and of calls that fail. It must not wait.
+	Publish func(event.Event)
 
 	// Log gets what goes wrong when nobody waits for an answer.
 	Log *slog.Logger
@@ -84,6 +89,9 @@ func New(o Options) *Invoker {
 	}
 	o.Pool.Running = cmp.Or(o.Pool.Running, o.Scheduler.Stats().Slots)
 	o.Pool.Waiting = cmp.Or(o.Pool.Waiting, 1024)
+	if o.Publish == nil {
+		o.Publish = func(event.Event) {}
+	}
 	i := &Invoker{options: o, loaded: make(map[task.Ref]*deployment), late: make(chan struct{}, max(1, o.Scheduler.Stats().Cores/2))}
 	i.routes.Store(&map[name]*route{})
 	return i
@@ -113,6 +121,7 @@ func (i *Invoker) Invoke(ctx context.Context, in task.Invocation) (task.Result, 
 			if i.reroute(r, d) {
 				continue
 			}
+			d.news.failed(in.ID, err)
 			now := time.Now()
 			d.row.Observe(monitor.Observation{Kind: kindOf(err), In: len(in.Input), Total: now.Sub(begun), ID: in.ID, Ended: now})
 			return task.Result{Ref: d.version.Ref, Digest: d.version.Digest}, err
@@ -135,6 +144,9 @@ func (i *Invoker) Invoke(ctx context.Context, in task.Invocation) (task.Result, 
 		}
 		kind := kindOf(err)
 		i.learn(r, d, pass, ended, health.Of(kind, s.lent), result, err)
+		if err != nil {
+			d.news.failed(in.ID, err)
+		}
 		d.row.Observe(monitor.Observation{
 			Kind: kind, In: len(in.Input), Out: len(result.Output), Fuel: result.Fuel, Timing: result.Timing, Total: ended.Sub(begun),
 			ID: in.ID, Ended: ended, Pages: pages,
@@ -162,6 +174,8 @@ type deployment struct {
 	unwell  atomic.Int32     // canary calls that failed in a row
 	told    atomic.Int64     // openings of the breaker that fence was called for
 	fenced  func(why string) // told when the breaker has opened
+	news    *news
+	serving atomic.Bool // it was loaded: its faults are no longer those of an upload
 }
 
 // loan is an instance in the hands of a call.
@@ -289,6 +303,7 @@ func (d *deployment) rewind(id task.ID, l loan) (pages int, clean bool) {
 	pages, err := l.Instance.Rewind()
 	if err != nil && !errors.Is(err, engine.ErrSpent) {
 		d.log.Error("rewind an instance", slog.Any("version", d.version.Ref), slog.Any("request_id", id), slog.Any("error", err))
+		d.news.died(pool.Spoilt, id, "it could not be made clean after a call; the server's log has the cause by the request id")
 	}
 	return pages, err == nil
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/marketprism/prismrt/host/prism"
 	"github.com/marketprism/prismrt/host/wasi"
 	"github.com/marketprism/prismrt/runtime/engine"
+	"github.com/marketprism/prismrt/runtime/event"
 	"github.com/marketprism/prismrt/runtime/health"
 	"github.com/marketprism/prismrt/runtime/invoke"
 	"github.com/marketprism/prismrt/runtime/monitor"
@@ -45,11 +46,12 @@ func moody(answer string, letter byte) []byte {
 	)
 }
 
-// watched is an invoker with what it told of fences.
+// watched is an invoker with what it told of fences, and what it published.
 type watched struct {
 	*invoke.Invoker
 	t      *testing.T
 	fenced chan string
+	events *event.Log
 }
 
 func newWatched(t *testing.T, o health.Options) *watched {
@@ -59,14 +61,14 @@ func newWatched(t *testing.T, o health.Options) *watched {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &watched{t: t, fenced: make(chan string, 1000)}
+	w := &watched{t: t, fenced: make(chan string, 1000), events: event.New(event.Options{})}
 	m := monitor.New(monitor.Sources{
 		Pools: func() []monitor.Pool { return w.Pools() }, Guests: func() monitor.Guests { return monitor.Guests(e.Stats()) },
 		Scheduler: func() monitor.Scheduler { return w.Scheduler() },
 	})
 	w.Invoker = invoke.New(invoke.Options{
 		Engine: e, Monitor: m, Pool: invoke.Pool{Waiting: 100}, Log: slog.New(slog.DiscardHandler), Breaker: o,
-		Fenced: func(_ task.Ref, why string) { w.fenced <- why },
+		Fenced: func(_ task.Ref, why string) { w.fenced <- why }, Publish: w.events.Publish,
 	})
 	t.Cleanup(func() {
 		if err := w.Close(context.Background()); err != nil {

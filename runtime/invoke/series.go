@@ -99,6 +99,9 @@ func (s *series) call(in *task.Invocation) (task.Result, error) {
 	}
 	kind := kindOf(err)
 	s.invoker.learn(s.route, d, s.pass, s.now, health.Of(kind, s.ran), &result, err)
+	if err != nil {
+		d.news.failed(in.ID, err)
+	}
 	s.ran = false
 	s.seen[s.count] = monitor.Observation{
 		Kind: kind, In: len(in.Input), Out: len(result.Output), Fuel: result.Fuel, Timing: result.Timing, Total: s.now.Sub(begun),

@@ -52,7 +52,7 @@ func TestAWindowHasWhatHappenedInIt(t *testing.T) {
 		r := run(t)
 		row := r.Row(one)
 		time.Sleep(500 * time.Millisecond) // between two looks
-		for range 30 { // seconds, with a call in each that takes longer and longer
+		for range 30 {                     // seconds, with a call in each that takes longer and longer
 			row.Observe(call(time.Millisecond))
 			time.Sleep(time.Second)
 		}

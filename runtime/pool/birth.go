@@ -158,11 +158,16 @@ func (p *Pool[T]) retireLocked(it *item[T], cause Cause) {
 // bury destroys what was taken out of use. Its place is free only then, also when
 // destroy panics.
 func (p *Pool[T]) bury(it *item[T]) {
-	defer p.buried(it)
+	defer func() {
+		life := p.buried(it)
+		if p.options.OnEnd != nil {
+			p.options.OnEnd(life)
+		}
+	}()
 	p.destroy(it.instance)
 }
 
-func (p *Pool[T]) buried(it *item[T]) {
+func (p *Pool[T]) buried(it *item[T]) Life {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.now = time.Now()
@@ -186,6 +191,7 @@ func (p *Pool[T]) buried(it *item[T]) {
 		p.beginLocked(nil)
 	}
 	p.settleLocked()
+	return it.Life
 }
 
 func (p *Pool[T]) removeLocked(it *item[T]) {

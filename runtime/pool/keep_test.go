@@ -152,7 +152,8 @@ func TestFaultsOfOursInARowCloseAnInstance(t *testing.T) {
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			f := &factory{}
-			p := f.pool(pool.Options[int]{Max: 1})
+			var ends []pool.Life
+			p := f.pool(pool.Options[int]{Max: 1, OnEnd: func(l pool.Life) { ends = append(ends, l) }})
 			defer closePool(t, p)
 			for _, fault := range c.faults {
 				acquire(t, p).Release(pool.Report{Calls: 1, Fault: fault})
@@ -161,6 +162,9 @@ func TestFaultsOfOursInARowCloseAnInstance(t *testing.T) {
 			s := p.Stats()
 			if closed := s.Deaths.By[pool.Faulty] == 1; closed != c.closed || s.Ready != 1 {
 				t.Errorf("after %v %+v, want it closed: %v, and one ready", c.faults, s, c.closed)
+			}
+			if told := len(ends) == 1 && ends[0].Cause == pool.Faulty && ends[0].ID == 1 && ends[0].OurFaults == 3 && !ends[0].Died.IsZero(); told != c.closed {
+				t.Errorf("after %v it is told of %+v", c.faults, ends)
 			}
 		})
 	}

@@ -56,6 +56,9 @@ type Options[T any] struct {
 	// OnProbe is told the outcome of each probe, nil when it went well.
 	OnProbe func(error)
 
+	// OnEnd is told of each instance that was destroyed; nil: nobody is.
+	OnEnd func(Life)
+
 	// Trim gives back what an idle instance can do without; nil: none is trimmed. It
 	// is called once between two loans.
 	Trim func(T)
