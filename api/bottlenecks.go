@@ -3,7 +3,6 @@ package api
 import (
 	"bytes"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/marketprism/prismrt/runtime/bottleneck"
@@ -12,15 +11,19 @@ import (
 )
 
 // bottlenecks answers GET /v1/bottlenecks?window=10s: as JSON, or for people where they
-// accept text/plain.
+// prefer text/plain.
 func (s *server) bottlenecks(w http.ResponseWriter, r *request) error {
 	window, err := windowOf(r, bottleneck.Now)
 	if err != nil {
 		return err
 	}
-	report := bottleneck.NewReport(s.Monitor.Window(window), s.Hot)
+	mediaType, err := negotiate(r.Request, "application/json", "text/plain")
+	if err != nil {
+		return err
+	}
 	w.Header().Set("Vary", "Accept")
-	if !strings.HasPrefix(r.Header.Get("Accept"), "text/plain") {
+	report := bottleneck.NewReport(s.Monitor.Window(window), s.Hot)
+	if mediaType == "application/json" {
 		return s.writeJSON(w, http.StatusOK, report)
 	}
 	var text bytes.Buffer

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -143,6 +144,23 @@ func TestPlantedBottlenecksAreFound(t *testing.T) {
 		}
 		l.stop()
 		s.await("all to be well again", func() bool { time.Sleep(250 * time.Millisecond); return len(s.bottlenecks()) == 0 })
+		type happened struct {
+			Type, Plugin string
+			Data         struct{ Rule string }
+		}
+		var told []happened
+		s.await("events that say so", func() bool {
+			time.Sleep(250 * time.Millisecond)
+			_, answer := s.do("GET", "/v1/events?type=finding&plugin=p", nil, "Accept", "application/json")
+			told = nil
+			if err := json.Unmarshal(answer, &told); err != nil {
+				t.Fatalf("%v: %s", err, answer)
+			}
+			return slices.ContainsFunc(told, func(e happened) bool { return e.Type == "finding.closed" && e.Data.Rule == "pool_too_small" })
+		})
+		if told[0].Type != "finding.opened" || told[0].Plugin != "p" {
+			t.Errorf("the first event of a finding is %+v", told[0])
+		}
 	})
 	t.Run("a guest that sleeps in a host call", func(t *testing.T) {
 		s := startAs(t, shipped, t.TempDir())
