@@ -126,6 +126,8 @@ func TestBadUploadsAreRefusedAndHarmNothing(t *testing.T) {
 	s.fails(400, "invalid", "cannot name a plugin", "PUT", "/v1/plugins/a%2Fb", telling(1))
 	s.fails(400, "invalid", "cannot name a plugin", "PUT", "/v1/plugins/Upper", telling(1))
 	s.fails(400, "invalid", "cannot name a plugin", "PUT", "/v1/plugins/"+strings.Repeat("x", 64), telling(1))
+	s.fails(400, "invalid", `window is "1h"; write a duration from 1s to 15m0s`, "GET", "/v1/bottlenecks?window=1h", nil)
+	s.fails(400, "invalid", `window is "now"`, "GET", "/v1/bottlenecks?window=now", nil)
 	s.fails(400, "invalid", `unknown query parameter "lvie"`, "PUT", "/v1/plugins/bad?lvie=false", telling(1))
 	s.fails(400, "invalid", "write true or false", "PUT", "/v1/plugins/bad?live=maybe", telling(1))
 
