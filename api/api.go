@@ -17,6 +17,7 @@ import (
 	"github.com/marketprism/prismrt/runtime/health"
 	"github.com/marketprism/prismrt/runtime/monitor"
 	"github.com/marketprism/prismrt/runtime/task"
+	"github.com/marketprism/prismrt/runtime/tracing"
 )
 
 // Invoker runs plugins.
@@ -52,6 +53,9 @@ type Options struct {
 	Catalogue *plugins.Catalogue
 	Invoker   Invoker
 	Monitor   *monitor.Monitor
+
+	// Tracer takes up the traces of calls. Nil: they are not looked at.
+	Tracer *tracing.Tracer
 
 	// Unready returns why the server should not get calls now; nothing: it should.
 	Unready func() []string
