@@ -45,9 +45,27 @@ var nowhere = context.Background()
 
 // parentOf reads the headers. A tracestate may come in several, which are one list.
 func parentOf(traceparent string, tracestate []string) trace.SpanContext {
-	headers := propagation.MapCarrier{"traceparent": traceparent, "tracestate": strings.Join(tracestate, ",")}
-	return trace.SpanContextFromContext(propagation.TraceContext{}.Extract(nowhere, headers))
+	ctx := propagation.TraceContext{}.Extract(nowhere, headers{traceparent, strings.Join(tracestate, ",")})
+	return trace.SpanContextFromContext(ctx)
 }
+
+// headers are those that a propagator reads.
+type headers struct{ traceparent, tracestate string }
+
+var _ propagation.TextMapCarrier = headers{}
+
+func (h headers) Get(key string) string {
+	switch key {
+	case "traceparent":
+		return h.traceparent
+	case "tracestate":
+		return h.tracestate
+	}
+	return ""
+}
+
+func (headers) Set(string, string) { panic("tracing: headers are read, and not written") }
+func (headers) Keys() []string     { return []string{"traceparent", "tracestate"} }
 
 func newTraceID() (id trace.TraceID) {
 	for !id.IsValid() {
