@@ -80,8 +80,8 @@ func New(ctx context.Context, o Options) (*Tracer, error) {
 		identity = append(identity, attribute.String("service.version", o.Version))
 	}
 	of, err := resource.New(ctx, resource.WithHost(), resource.WithTelemetrySDK(), resource.WithAttributes(identity...), resource.WithFromEnv())
-	if err != nil {
-		return nil, fmt.Errorf("say what spans are of: %w; look at OTEL_RESOURCE_ATTRIBUTES", err)
+	if err != nil { // the rest is known
+		o.Log.Warn("it is not quite known what spans are of; look at OTEL_RESOURCE_ATTRIBUTES", slog.Any("error", err))
 	}
 	t := &Tracer{roots: sdk.TraceIDRatioBased(o.Sample), sender: &sender{to: exporter, endpoint: o.Endpoint, log: o.Log}}
 	t.provider = sdk.NewTracerProvider(
