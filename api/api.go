@@ -20,6 +20,7 @@ import (
 	"github.com/marketprism/prismrt/runtime/health"
 	"github.com/marketprism/prismrt/runtime/monitor"
 	"github.com/marketprism/prismrt/runtime/task"
+	"github.com/marketprism/prismrt/runtime/tracing"
 )
 
 // Invoker runs plugins.
@@ -62,6 +63,9 @@ type Options struct {
 	// Events is what goes on. Closing it ends the streams of events, which would otherwise
 	// go on for as long as their clients want.
 	Events *event.Log
+
+	// Tracer takes up the traces of calls. Nil: they are not looked at.
+	Tracer *tracing.Tracer
 
 	// Unready returns why the server should not get calls now; nothing: it should.
 	Unready func() []string

@@ -13,6 +13,7 @@ import (
 
 	"github.com/marketprism/prismrt/plugins"
 	"github.com/marketprism/prismrt/runtime/task"
+	"github.com/marketprism/prismrt/runtime/tracing"
 )
 
 // batch runs a plugin on each of a stream of inputs and answers with the stream of what
@@ -35,7 +36,12 @@ func (s *server) batch(w http.ResponseWriter, r *request) error {
 	header.Set("Prism-Version", strconv.Itoa(v.Ref.Version)+" "+v.Digest.Short())
 	header.Set("Trailer", "Prism-Fuel")
 	w.WriteHeader(http.StatusOK)
-	if !b.serve(w) {
+	whole := b.serve(w)
+	b.traced.End(tracing.Answered{
+		ID: b.in.ID, Plugin: b.in.Plugin, Function: b.in.Function,
+		Items: b.answered, Faults: b.faults.Load(), Fuel: b.fuel.Load(), Whole: whole,
+	}, time.Now())
+	if !whole {
 		// The client has left, or is not to take what it got for all there is.
 		panic(http.ErrAbortHandler)
 	}
@@ -79,6 +85,8 @@ func (s *server) openStream(w http.ResponseWriter, r *request) (*stream, plugins
 		blocks: make(chan []byte, 1), unused: make(chan []byte, blocksKept),
 		queue: make(chan *chunk, ahead), turns: make(chan struct{}, min(ahead, cmp.Or(v.Run.Max, ahead))),
 	}
+	b.in.Trace = s.Tracer.Take(r.Header)
+	b.traced = s.Tracer.Batch(b.in.Trace, time.Now())
 	b.ctx, b.leave = context.WithCancelCause(context.WithoutCancel(r.Context()))
 	b.patience.controller = controller
 	b.patience.begin(s.BodyTimeout + time.Duration(limits.Timeout))

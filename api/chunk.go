@@ -151,6 +151,9 @@ func (c *chunk) next(in *task.Invocation) bool {
 		}
 		c.open = c.stream.notation.begin(slices.Grow(c.out, c.room+spare))
 		in.ID, in.Input, in.Buffer = c.id(), c.in[from:to:to], c.open[len(c.open):]
+		if c.stream.traced != nil {
+			in.Trace = c.stream.traced.Item()
+		}
 		return true
 	}
 	return false
@@ -172,6 +175,7 @@ func (c *chunk) done(result *task.Result, err error) {
 
 func (c *chunk) fail(version int, err error) {
 	s := c.stream
+	s.faults.Add(1)
 	_, kind, document := s.problemOf(s.request, c.id(), version, err)
 	c.commit(s.notation.fail(c.out, kind, document))
 }

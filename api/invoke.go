@@ -37,7 +37,7 @@ func (s *server) invoke(w http.ResponseWriter, r *request) error {
 	if b.in, err = readInto(b.in, w, r, limits.Input, "limits.input of "+in.Plugin); err != nil {
 		return err
 	}
-	in.Input, in.Buffer = b.in, b.out
+	in.Input, in.Buffer, in.Trace = b.in, b.out, s.Tracer.Take(r.Header)
 	result, err := s.Invoker.Invoke(r.Context(), in)
 	if r.version = result.Ref.Version; r.version != 0 {
 		r.account(w.Header(), &result)

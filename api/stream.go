@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/marketprism/prismrt/runtime/task"
+	"github.com/marketprism/prismrt/runtime/tracing"
 )
 
 const (
@@ -43,6 +44,7 @@ type stream struct {
 
 	mediaType string
 	notation  notation
+	traced    *tracing.Batch // nil: it is not recorded
 
 	ctx        context.Context
 	leave      context.CancelCauseFunc
@@ -59,6 +61,8 @@ type stream struct {
 	patience patience
 	each     atomic.Int64 // nanoseconds a call takes; 0: that is not known yet
 	fuel     atomic.Int64 // of all calls so far
+	faults   atomic.Int64 // among the answers so far
+	answered int64        // items; only the handler's goroutine counts them
 	parts    sync.WaitGroup
 }
 
@@ -157,6 +161,7 @@ func (s *stream) write(w http.ResponseWriter) error {
 		if err := s.answer(w, c, impatient); err != nil {
 			return err
 		}
+		s.answered += int64(len(c.items))
 		c.free()
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/marketprism/prismrt/runtime/config"
@@ -32,7 +33,7 @@ func (c *serveCmd) Run(ctx context.Context, t *terminal) error {
 		return misuse{err}
 	}
 	if c.PrintConfig {
-		return t.printf("%s", cfg)
+		return c.print(t, cfg)
 	}
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -41,7 +42,15 @@ func (c *serveCmd) Run(ctx context.Context, t *terminal) error {
 	return serve(ctx, cfg, t.err)
 }
 
-// load reads the file, if there is one, and what the flags override.
+// print prints the configuration, and which secrets there are besides.
+func (c *serveCmd) print(t *terminal, cfg config.Config) error {
+	if names, _ := traceHeaders(); len(names) > 0 && cfg.Trace.Endpoint != "" {
+		return t.printf("%s\n# sent with spans, from the environment, values not shown: %s\n", cfg, strings.Join(names, ", "))
+	}
+	return t.printf("%s", cfg)
+}
+
+// load reads the file, if there is one, and what flags and environment override.
 func (c *serveCmd) load() (config.Config, error) {
 	cfg := config.Default()
 	path := c.Config
@@ -60,6 +69,9 @@ func (c *serveCmd) load() (config.Config, error) {
 	}
 	if c.Data != "" {
 		cfg.Server.Data = c.Data
+	}
+	if err := environTrace(&cfg.Trace); err != nil {
+		return cfg, err
 	}
 	if err := cfg.Check(); err != nil {
 		return cfg, fmt.Errorf("the configuration cannot work:\n%w", err)

@@ -33,6 +33,7 @@ import (
 	"github.com/marketprism/prismrt/runtime/store/blob"
 	"github.com/marketprism/prismrt/runtime/store/sqlite"
 	"github.com/marketprism/prismrt/runtime/task"
+	"github.com/marketprism/prismrt/runtime/tracing"
 )
 
 // server is the parts of a running prismrt, in the order in which they were made.
@@ -44,11 +45,13 @@ type server struct {
 	events    *event.Log
 	engine    *engine.Engine
 	monitor   *monitor.Monitor
+	tracer    *tracing.Tracer // nil: nothing is traced
 	invoker   *invoke.Invoker
 	catalogue *plugins.Catalogue
 
 	loading  atomic.Bool
 	stopping atomic.Bool
+	graceEnd time.Time // once it is stopping
 }
 
 // serve runs a server until ctx ends, and then stops it in order.
@@ -98,6 +101,7 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 	case <-ctx.Done():
 	}
 	s.stopping.Store(true)
+	s.graceEnd = time.Now().Add(time.Duration(cfg.Server.Grace))
 	s.log.Info("stopping: no new calls are taken", slog.Any("grace", cfg.Server.Grace))
 	s.events.Publish(event.Event{Type: event.ServerStopping})
 	s.events.Close() // streams of events are not waited for
@@ -144,9 +148,15 @@ func (s *server) open(ctx context.Context) error {
 		Guests:    func() monitor.Guests { return monitor.Guests(s.engine.Stats()) },
 		Scheduler: func() monitor.Scheduler { return s.invoker.Scheduler() },
 	})
+	if s.tracer, err = newTracer(ctx, s.config.Trace, s.log); err != nil {
+		return err
+	}
+	if s.tracer != nil {
+		s.monitor.Registry.MustRegister(s.tracer)
+	}
 	p := s.config.Pool
 	s.invoker = invoke.New(invoke.Options{
-		Engine: s.engine, Monitor: s.monitor, Scheduler: newScheduler(s.config.Scheduler), Log: s.log,
+		Engine: s.engine, Monitor: s.monitor, Tracer: s.tracer, Scheduler: newScheduler(s.config.Scheduler), Log: s.log,
 		Pool: invoke.Pool{Waiting: s.config.Scheduler.Waiting, Idle: time.Duration(p.Idle), Age: time.Duration(p.Age), Trim: time.Duration(p.Trim)},
 		Breaker: health.Options{
 			Threshold: s.config.Health.Threshold, MinCalls: s.config.Health.MinCalls, Open: time.Duration(s.config.Health.Open),
@@ -162,7 +172,7 @@ func (s *server) open(ctx context.Context) error {
 
 func (s *server) handler() http.Handler {
 	return api.New(api.Options{
-		Catalogue: s.catalogue, Invoker: s.invoker, Monitor: s.monitor, Events: s.events, Unready: s.unready,
+		Catalogue: s.catalogue, Invoker: s.invoker, Monitor: s.monitor, Events: s.events, Tracer: s.tracer, Unready: s.unready,
 		MaxModule: s.config.Upload.Module, MaxManifest: s.config.Upload.Manifest,
 		BodyTimeout: time.Duration(s.config.Server.BodyTimeout), Cores: cores, Log: s.log,
 	})
@@ -196,6 +206,7 @@ func (s *server) close() error {
 		defer cancel()
 		errs = append(errs, s.invoker.Close(ctx))
 	}
+	s.flush()
 	if s.db != nil {
 		errs = append(errs, s.db.Close())
 	}
@@ -203,6 +214,16 @@ func (s *server) close() error {
 		errs = append(errs, s.lock.Unlock())
 	}
 	return errors.Join(errs...)
+}
+
+// flush sends the last spans, within what is left of the grace period, or a second. That
+// some are lost is no failure of the server's.
+func (s *server) flush() {
+	ctx, cancel := context.WithTimeout(context.Background(), max(time.Second, time.Until(s.graceEnd)))
+	defer cancel()
+	if err := s.tracer.Close(ctx); err != nil {
+		s.log.Warn("the last spans are lost", slog.Any("error", err))
+	}
 }
 
 // newEngine makes the engine that compiles in a child process of this binary.

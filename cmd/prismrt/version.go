@@ -9,14 +9,18 @@ type versionCmd struct{}
 
 // Run prints what the binary was built from.
 func (*versionCmd) Run(t *terminal, g *globals) error {
-	var b build
-	if info, ok := debug.ReadBuildInfo(); ok {
-		b = buildOf(info)
-	}
+	b := ownBuild()
 	if g.JSON {
 		return t.json(b)
 	}
 	return t.printf("%s\n", b)
+}
+
+func ownBuild() (b build) {
+	if info, ok := debug.ReadBuildInfo(); ok {
+		b = buildOf(info)
+	}
+	return b
 }
 
 // build is what a binary was made of. An empty field is not known.

@@ -28,6 +28,7 @@ type Config struct {
 	Pool      Pool      `toml:"pool"`
 	Health    Health    `toml:"health"`
 	Go        Go        `toml:"go"`
+	Trace     Trace     `toml:"trace"`
 	Log       Logging   `toml:"log"`
 }
 
@@ -144,6 +145,7 @@ func Default() Config {
 		Scheduler: Scheduler{Policy: "fair", Waiting: 1024, NamespaceWaiting: 4096, TotalWaiting: 16384},
 		Pool:      Pool{Idle: task.Duration(time.Minute), Trim: task.Duration(10 * time.Second)},
 		Health:    Health{Threshold: 0.5, MinCalls: 20, Open: task.Duration(5 * time.Second)},
+		Trace:     Trace{Sample: 0.01, Service: "prismrt"},
 		Log:       Logging{Level: "info", Format: "text"},
 	}
 }
@@ -288,6 +290,7 @@ func (c Config) Check() error {
 	if !slices.Contains([]string{"text", "json"}, c.Log.Format) {
 		bad("log.format is %q; it must be text or json", c.Log.Format)
 	}
+	wrong = append(wrong, c.Trace.check()...)
 	// The maps above have no order, and an operator compares two runs by eye.
 	slices.SortFunc(wrong, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
 	return errors.Join(wrong...)

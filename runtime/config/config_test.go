@@ -88,6 +88,7 @@ func TestCheckReportsEverythingWrongAtOnce(t *testing.T) {
 	c.Health.Threshold = math.NaN()
 	c.Health.MinCalls = 0
 	c.Health.Open = 1
+	c.Trace.Endpoint, c.Trace.Sample, c.Trace.Service = "localhost:4318", math.NaN(), ""
 	c.Log.Level = "loud"
 	c.Log.Format = "xml"
 	c.Upload.CompileMemory = 1
@@ -96,6 +97,7 @@ func TestCheckReportsEverythingWrongAtOnce(t *testing.T) {
 		"server.listen", "loopback", "server.data", "upload.start_timeout", "[default]", "max.instances",
 		"max.memory", "max.output", "scheduler.waiting", "scheduler.policy", "prices", "log.level", "log.format", "upload.compile_memory",
 		"health.threshold", "health.min_calls", "health.open",
+		"trace.endpoint", "trace.sample", "trace.service",
 	} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v\nwant one that says %q", err, want)

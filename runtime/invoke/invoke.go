@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	goruntime "runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -20,6 +21,7 @@ import (
 	"github.com/marketprism/prismrt/runtime/pool"
 	"github.com/marketprism/prismrt/runtime/sched"
 	"github.com/marketprism/prismrt/runtime/task"
+	"github.com/marketprism/prismrt/runtime/tracing"
 )
 
 // loadPatience is how long a call waits for a plugin that is being loaded after
@@ -30,6 +32,9 @@ const loadPatience = 5 * time.Second
 type Options struct {
 	Engine  *engine.Engine
 	Monitor *monitor.Monitor
+
+	// Tracer is told of invocations whose Trace is recorded. Nil: none is.
+	Tracer *tracing.Tracer
 
 	// Scheduler says whose turn it is. Nil: one of the Invoker's own, with as many
 	// cores as Go has Ps.
@@ -124,7 +129,11 @@ func (i *Invoker) Invoke(ctx context.Context, in task.Invocation) (task.Result, 
 			d.news.failed(in.ID, err)
 			now := time.Now()
 			d.row.Observe(monitor.Observation{Kind: kindOf(err), In: len(in.Input), Total: now.Sub(begun), ID: in.ID, Ended: now})
-			return task.Result{Ref: d.version.Ref, Digest: d.version.Digest}, err
+			refused := task.Result{Ref: d.version.Ref, Digest: d.version.Digest}
+			if in.Trace.IsRecorded() {
+				i.trace(d, in, refused, err, begun, now)
+			}
+			return refused, err
 		}
 		s, err := d.serve(ctx, &in, begun)
 		if errors.Is(err, pool.ErrClosed) && ctx.Err() == nil {
@@ -140,7 +149,7 @@ func (i *Invoker) Invoke(ctx context.Context, in task.Invocation) (task.Result, 
 			now := time.Now()
 			result.Timing.Rewind, ended = now.Sub(ended), now
 		default:
-			i.endLater(d, in.ID, s.loan, reportOf(result, err))
+			i.endLater(d, &in, s.loan, reportOf(result, err))
 		}
 		kind := kindOf(err)
 		i.learn(r, d, pass, ended, health.Of(kind, s.lent), result, err)
@@ -151,8 +160,19 @@ func (i *Invoker) Invoke(ctx context.Context, in task.Invocation) (task.Result, 
 			Kind: kind, In: len(in.Input), Out: len(result.Output), Fuel: result.Fuel, Timing: result.Timing, Total: ended.Sub(begun),
 			ID: in.ID, Ended: ended, Pages: pages,
 		})
+		if in.Trace.IsRecorded() {
+			i.trace(d, in, *result, err, begun, ended)
+		}
 		return *result, err
 	}
+}
+
+// trace makes the spans of an invocation that has ended and is recorded.
+func (i *Invoker) trace(d *deployment, in task.Invocation, result task.Result, err error, begun, ended time.Time) {
+	i.options.Tracer.Ended(&tracing.Call{
+		Trace: in.Trace, ID: in.ID, Plugin: in.Plugin, Function: cmp.Or(in.Function, d.version.Function), In: len(in.Input),
+		Result: result, Err: err, Begun: begun, Ended: ended,
+	})
 }
 
 func kindOf(err error) task.Kind {
@@ -241,6 +261,9 @@ func (d *deployment) run(ctx context.Context, in *task.Invocation, l loan, t *tu
 	l.Instance.Timed(&result.Timing)
 	if waits := l.Instance.Waits(); len(waits) > 0 {
 		d.row.Waited(waits)
+		if in.Trace.IsRecorded() {
+			result.Waits = slices.Clone(waits)
+		}
 	}
 	if err != nil {
 		if f := task.FaultOf(err); f.Kind == task.KindDeadline {
@@ -309,13 +332,16 @@ func (d *deployment) rewind(id task.ID, l loan) (pages int, clean bool) {
 }
 
 // endLater does so after the answer.
-func (i *Invoker) endLater(d *deployment, id task.ID, l loan, report pool.Report) {
+func (i *Invoker) endLater(d *deployment, in *task.Invocation, l loan, report pool.Report) {
+	id, trace := in.ID, in.Trace
 	go func() {
 		i.late <- struct{}{}
 		defer func() { <-i.late }()
 		begun := time.Now()
 		pages := d.end(id, l, report)
-		d.row.Rewound(time.Since(begun), pages)
+		ended := time.Now()
+		d.row.Rewound(ended.Sub(begun), pages)
+		i.options.Tracer.Rewound(trace, begun, ended)
 	}()
 }
 

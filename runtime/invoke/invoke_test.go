@@ -42,7 +42,7 @@ func counting(first byte) []byte {
 
 func newInvoker(t testing.TB) (*invoke.Invoker, *monitor.Monitor) { return newInvokerOf(t, nil) }
 
-func newInvokerOf(t testing.TB, s *sched.Scheduler) (*invoke.Invoker, *monitor.Monitor) {
+func newInvokerOf(t testing.TB, s *sched.Scheduler, change ...func(*invoke.Options)) (*invoke.Invoker, *monitor.Monitor) {
 	e, err := engine.New(t.Context(), engine.Options{
 		CacheDir: t.TempDir(), Hosts: []engine.Host{{Name: wasi.Module, Instantiate: wasi.Instantiate}, {Name: prism.Module, Instantiate: prism.Instantiate}},
 	})
@@ -54,7 +54,11 @@ func newInvokerOf(t testing.TB, s *sched.Scheduler) (*invoke.Invoker, *monitor.M
 		Pools: func() []monitor.Pool { return i.Pools() }, Guests: func() monitor.Guests { return monitor.Guests(e.Stats()) },
 		Scheduler: func() monitor.Scheduler { return i.Scheduler() },
 	})
-	i = invoke.New(invoke.Options{Engine: e, Monitor: m, Scheduler: s, Pool: invoke.Pool{Waiting: 100}, Breaker: health.Options{MinCalls: 1 << 20}, Log: slog.New(slog.NewTextHandler(os.Stderr, nil))})
+	o := invoke.Options{Engine: e, Monitor: m, Scheduler: s, Pool: invoke.Pool{Waiting: 100}, Breaker: health.Options{MinCalls: 1 << 20}, Log: slog.New(slog.NewTextHandler(os.Stderr, nil))}
+	for _, f := range change {
+		f(&o)
+	}
+	i = invoke.New(o)
 	t.Cleanup(func() {
 		if err := i.Close(context.Background()); err != nil {
 			t.Error(err)

@@ -22,7 +22,7 @@ const longLoan = 250 * time.Microsecond
 // share a loan, some dozens of them and no more than take longLoan: what a call costs
 // besides the guest is thereby small.
 //
-// next says what differs from in, which is ID, Input and Buffer, and reports false when
+// next says what differs from in, which is ID, Input, Buffer and Trace, and reports false when
 // there is no more. Of each that it gave, done is told what became before next is asked
 // again: the result, which is done's only until it returns (the Output apart), and the
 // error, which is or leads to a *task.Fault. A fault does not end the series.
@@ -108,6 +108,9 @@ func (s *series) call(in *task.Invocation) (task.Result, error) {
 		ID: in.ID, Ended: s.now, Pages: s.pages,
 	}
 	s.count++
+	if in.Trace.IsRecorded() {
+		s.invoker.trace(d, *in, result, err, begun, s.now)
+	}
 	// One that failed may have lost its turn; one that tries a fenced version is alone.
 	if err != nil || s.pass.Trial() || !s.clean || s.count == len(s.seen) || s.now.Sub(s.lent) >= longLoan {
 		s.giveBack()
@@ -180,7 +183,7 @@ func (s *series) run(in *task.Invocation, result *task.Result) error {
 	s.report.Host += result.Timing.Host
 	s.report.Fault = faultOf(err)
 	if result.Timing.Run >= longRun {
-		s.invoker.endLater(d, in.ID, l, s.report)
+		s.invoker.endLater(d, in, l, s.report)
 		return err
 	}
 	ran := s.now

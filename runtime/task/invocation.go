@@ -76,6 +76,10 @@ type Invocation struct {
 
 	// Buffer is what the output may be written to, as far as it reaches. Nil is good, too.
 	Buffer []byte
+
+	// Trace is what the invocation is a part of, and what it is to tell those that it calls.
+	// Nil: nothing is known of a trace.
+	Trace *Trace
 }
 
 // CallKey is the key under which the context of a host function has the call that
@@ -97,6 +101,10 @@ type Result struct {
 	Fuel int64
 
 	Timing Timing
+
+	// Waits is what makes up Timing.Host, of an invocation whose Trace is recorded. Nil
+	// for all others.
+	Waits []Wait
 }
 
 // Timing is where the wall-clock time of an invocation went.
