@@ -67,7 +67,8 @@ func noisyNeighbour(v *view) []Finding {
 		Rule: "noisy_neighbour", Phase: monitor.PhaseQueue.String(), Lost: s.lost.Time, Calls: s.lost.Calls,
 		P50: s.lost.Times.Quantile(0.5, 0), P99: s.lost.Times.Quantile(0.99, 0),
 		Evidence: []Evidence{
-			{"fuel of " + hog.Plugin, v.fuelShare(hog), "part of all"}, {"guests had of the cores", v.busy, "part"},
+			{"fuel of " + hog.Plugin, v.fuelShare(hog), "part of all"},
+			{"guests had of the cores", v.busy, "part"},
 			{"mean wait of " + s.worst, milliseconds(s.worstWait), "ms"},
 		},
 		Cause: fmt.Sprintf("%s burns %s of all instructions, and calls of others wait for their turn, those of %s for %s.",

@@ -154,8 +154,11 @@ func memoryGrows(v *view) (all []Finding) {
 		all = append(all, Finding{
 			Rule: "memory_grows", Phase: "memory", Ref: of.Ref, Calls: of.Calls,
 			Evidence: []Evidence{
-				{"memory at first", float64(p[0]), "bytes"}, {"memory at last", float64(p[len(p)-1]), "bytes"}, {"growth", rate, "bytes/s"},
-				{"instances", of.Instances.Ready.Mean + of.Instances.Lent.Mean, ""}, {"pages written a call", part(of.Pages, of.Calls), "pages"},
+				{"memory at first", float64(p[0]), "bytes"},
+				{"memory at last", float64(p[len(p)-1]), "bytes"},
+				{"growth", rate, "bytes/s"},
+				{"instances", of.Instances.Ready.Mean + of.Instances.Lent.Mean, ""},
+				{"pages written a call", part(of.Pages, of.Calls), "pages"},
 			},
 			Cause: fmt.Sprintf("The instances of %s take %s more memory every second, now %s.", of.Ref.Plugin, bytes(int64(rate)), bytes(p[len(p)-1])),
 			Advice: Advice{

@@ -27,8 +27,11 @@ func garbage(v *view) []Finding {
 	f := Finding{
 		Rule: "garbage", Phase: "gc", Lost: p.GC, P50: p.Pauses.Quantile(0.5), P99: p.Pauses.Quantile(0.99), Calls: v.calls(),
 		Evidence: []Evidence{
-			{"processor time of the collector", p.GC.Seconds(), "s"}, {"processor time of the rest", p.CPU.Seconds(), "s"},
-			{"cycles", float64(p.Cycles), ""}, {"heap", float64(p.Heap), "bytes"}, {"heap goal", float64(p.HeapGoal), "bytes"},
+			{"processor time of the collector", p.GC.Seconds(), "s"},
+			{"processor time of the rest", p.CPU.Seconds(), "s"},
+			{"cycles", float64(p.Cycles), ""},
+			{"heap", float64(p.Heap), "bytes"},
+			{"heap goal", float64(p.HeapGoal), "bytes"},
 		},
 		Cause: fmt.Sprintf("Collecting garbage takes %s of the processor time, in %d cycles.", percent(part(p.GC, p.CPU+p.GC)), p.Cycles),
 		Advice: Advice{

@@ -1,6 +1,7 @@
 package monitor
 
 import (
+	"slices"
 	"strconv"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -94,10 +95,12 @@ func (s scraped) Collect(ch chan<- prometheus.Metric) {
 			ch <- nativeHistogram(phasesDesc, &c.Phases[p], with(p.String())...)
 		}
 		for _, w := range c.Waits {
-			to := append(of[:3:3], w.Capability, w.Destination)
-			counter(waitsDesc, w.Time.Seconds(), to...)
-			counter(waitCallsDesc, float64(w.Calls-w.Failed), append(to[:5:5], "ok")...)
-			counter(waitCallsDesc, float64(w.Failed), append(to[:5:5], "failed")...)
+			to := func(labels ...string) []string {
+				return slices.Concat(of, []string{w.Capability, w.Destination}, labels)
+			}
+			counter(waitsDesc, w.Time.Seconds(), to()...)
+			counter(waitCallsDesc, float64(w.Calls-w.Failed), to("ok")...)
+			counter(waitCallsDesc, float64(w.Failed), to("failed")...)
 		}
 		counter(bytesDesc, float64(c.In), with("input")...)
 		counter(bytesDesc, float64(c.Out), with("output")...)
