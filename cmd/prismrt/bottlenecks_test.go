@@ -7,7 +7,6 @@ import (
 	"io"
 	"net/http"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -127,6 +126,25 @@ func (f found) is(t *testing.T, phase, plugin string) {
 	}
 }
 
+// tells waits for an event of a finding.
+func (s *server) tells(kind string, of found) {
+	s.t.Helper()
+	s.await(kind, func() bool {
+		time.Sleep(250 * time.Millisecond)
+		_, answer := s.do("GET", "/v1/events?type="+kind+"&plugin="+of.Plugin, nil, "Accept", "application/json")
+		var told []struct{ Data struct{ Rule string } }
+		if err := json.Unmarshal(answer, &told); err != nil {
+			s.t.Fatalf("%v: %s", err, answer)
+		}
+		for _, e := range told {
+			if e.Data.Rule == of.Rule {
+				return true
+			}
+		}
+		return false
+	})
+}
+
 func TestPlantedBottlenecksAreFound(t *testing.T) {
 	t.Run("a pool that is too small, and the gain of what is advised", func(t *testing.T) {
 		s := startAs(t, shipped, t.TempDir())
@@ -134,6 +152,7 @@ func TestPlantedBottlenecksAreFound(t *testing.T) {
 		l := s.callers(8, "p/invoke/nap", always("20"))
 		f := s.finds("pool_too_small")
 		f.is(t, "pool", "p")
+		s.tells("finding.opened", f)
 		before := l.mean(s, 40)
 		s.plant("p", "[pool]\nmax = "+f.Advice.Value+"\n")
 		s.await("the new version to be used", func() bool { return l.mean(s, 8) < before })
@@ -144,23 +163,7 @@ func TestPlantedBottlenecksAreFound(t *testing.T) {
 		}
 		l.stop()
 		s.await("all to be well again", func() bool { time.Sleep(250 * time.Millisecond); return len(s.bottlenecks()) == 0 })
-		type happened struct {
-			Type, Plugin string
-			Data         struct{ Rule string }
-		}
-		var told []happened
-		s.await("events that say so", func() bool {
-			time.Sleep(250 * time.Millisecond)
-			_, answer := s.do("GET", "/v1/events?type=finding&plugin=p", nil, "Accept", "application/json")
-			told = nil
-			if err := json.Unmarshal(answer, &told); err != nil {
-				t.Fatalf("%v: %s", err, answer)
-			}
-			return slices.ContainsFunc(told, func(e happened) bool { return e.Type == "finding.closed" && e.Data.Rule == "pool_too_small" })
-		})
-		if told[0].Type != "finding.opened" || told[0].Plugin != "p" {
-			t.Errorf("the first event of a finding is %+v", told[0])
-		}
+		s.tells("finding.closed", f)
 	})
 	t.Run("a guest that sleeps in a host call", func(t *testing.T) {
 		s := startAs(t, shipped, t.TempDir())
