@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"io"
@@ -39,6 +40,7 @@ type server struct {
 	log       *slog.Logger
 	lock      *flock.Flock // of the data folder
 	db        *sqlite.DB
+	listener  net.Listener
 	engine    *engine.Engine
 	monitor   *monitor.Monitor
 	invoker   *invoke.Invoker
@@ -56,8 +58,7 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 	if err := s.open(ctx); err != nil {
 		return err
 	}
-	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", cfg.Server.Listen)
-	if err != nil {
+	if s.listener, err = (&net.ListenConfig{}).Listen(ctx, "tcp", cfg.Server.Listen); err != nil {
 		return fmt.Errorf("listen: %w; choose another address with --listen", err)
 	}
 	// Calls outlive ctx by the grace period.
@@ -77,12 +78,13 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 		s.catalogue.Load(calls, cores)
 		s.loading.Store(false)
 	}()
-	judging := make(chan error, 1)
-	go func() { judging <- s.catalogue.Run(calls) }()
-	defer func() { cancelCalls(); err = errors.Join(err, <-judging) }()
+	running := make(chan error, 2)
+	go func() { running <- s.catalogue.Run(calls) }()
+	go func() { running <- s.monitor.Watch(calls) }()
+	defer func() { cancelCalls(); err = errors.Join(err, <-running, <-running) }()
 	served := make(chan error, 1)
-	go func() { served <- h.Serve(listener) }()
-	s.log.Info("listening on http://"+listener.Addr().String(), slog.String("data", cfg.Server.Data))
+	go func() { served <- h.Serve(s.listener) }()
+	s.log.Info("listening on http://"+s.listener.Addr().String(), slog.String("data", cfg.Server.Data))
 
 	select {
 	case err := <-served:
@@ -118,21 +120,26 @@ func (s *server) open(ctx context.Context) error {
 	s.lock = lock
 
 	var err error
-	if s.db, err = sqlite.Open(ctx, filepath.Join(dir, "prismrt.db")); err != nil {
-		return err
-	}
-	modules, err := blob.Open(filepath.Join(dir, "modules"))
-	if err != nil {
-		return err
-	}
-	if s.engine, err = newEngine(ctx, s.config, filepath.Join(dir, "code"), s.log); err != nil {
-		return err
-	}
 	s.monitor = monitor.New(monitor.Sources{
 		Pools:     func() []monitor.Pool { return s.invoker.Pools() },
 		Guests:    func() monitor.Guests { return monitor.Guests(s.engine.Stats()) },
 		Scheduler: func() monitor.Scheduler { return s.invoker.Scheduler() },
+		Buffers:   keptBuffers,
+		Database:  func() sql.DBStats { return s.db.Stats() },
+		Backlog:   func() monitor.Backlog { return monitor.BacklogOf(s.listener) },
 	})
+	if s.db, err = sqlite.Open(ctx, filepath.Join(dir, "prismrt.db")); err != nil {
+		return err
+	}
+	s.db.OnCommit = s.monitor.Commits.Observe
+	modules, err := blob.Open(filepath.Join(dir, "modules"))
+	if err != nil {
+		return err
+	}
+	modules.OnSync = s.monitor.ModuleWrites.Observe
+	if s.engine, err = newEngine(ctx, s.config, filepath.Join(dir, "code"), s.log); err != nil {
+		return err
+	}
 	p := s.config.Pool
 	s.invoker = invoke.New(invoke.Options{
 		Engine: s.engine, Monitor: s.monitor, Scheduler: newScheduler(s.config.Scheduler), Log: s.log,
@@ -154,6 +161,14 @@ func (s *server) handler() http.Handler {
 		MaxModule: s.config.Upload.Module, MaxManifest: s.config.Upload.Manifest,
 		BodyTimeout: time.Duration(s.config.Server.BodyTimeout), Cores: cores, Log: s.log,
 	})
+}
+
+// keptBuffers tells of the memory that packages keep from one use for another.
+func keptBuffers() (all []monitor.Buffers) {
+	for _, b := range append(api.Buffers(), invoke.Buffers()) {
+		all = append(all, monitor.Buffers(b))
+	}
+	return all
 }
 
 func (s *server) unready() (reasons []string) {

@@ -265,20 +265,24 @@ const longRun = time.Millisecond
 
 // end takes an instance back, as clean as it was lent, from a call that is known by the id.
 func (d *deployment) end(id task.ID, l loan, report pool.Report) {
-	if d.rewind(id, l) {
+	pages, clean := d.rewind(id, l)
+	report.Pages += pages
+	report.LastPages = pages
+	if clean {
 		l.Release(report)
 	} else {
 		go l.Discard(report) // the caller need not wait while it is taken down
 	}
 }
 
-// rewind makes an instance clean, or reports false where that cannot be.
-func (d *deployment) rewind(id task.ID, l loan) bool {
-	_, err := l.Instance.Rewind()
+// rewind makes an instance clean, or reports false where that cannot be. It returns how
+// many pages it put back.
+func (d *deployment) rewind(id task.ID, l loan) (pages int64, clean bool) {
+	n, err := l.Instance.Rewind()
 	if err != nil && !errors.Is(err, engine.ErrSpent) {
 		d.log.Error("rewind an instance", slog.Any("version", d.version.Ref), slog.Any("request_id", id), slog.Any("error", err))
 	}
-	return err == nil
+	return int64(n), err == nil
 }
 
 // endLater does so after the answer, one instance at a time.

@@ -31,7 +31,7 @@ func buckets(h *hdrhistogram.Histogram) map[float64]uint64 {
 	return counts
 }
 
-// scraped are the metrics that are read off at each scrape.
+// scraped are the metrics of rows, which are read off at each scrape.
 type scraped struct{ monitor *Monitor }
 
 var (
@@ -46,47 +46,17 @@ var (
 		"Bytes that went into and came out of guests.", append(byVersion[:3:3], "direction"), nil)
 	fuelDesc = prometheus.NewDesc("prismrt_fuel_total",
 		"WebAssembly instructions that invocations used.", byVersion, nil)
-	instancesDesc = prometheus.NewDesc("prismrt_pool_instances",
-		"Instances alive, by state: ready, building or lent.", append(byVersion[:3:3], "state"), nil)
-	waitingDesc = prometheus.NewDesc("prismrt_pool_waiting",
-		"Calls in line for an instance.", byVersion, nil)
-	limitDesc = prometheus.NewDesc("prismrt_pool_instances_limit",
-		"Most instances that may be alive at once.", byVersion, nil)
-	sizeDesc = prometheus.NewDesc("prismrt_pool_size",
-		"Instances worth having, as the pool measures.", byVersion, nil)
-	birthsDesc = prometheus.NewDesc("prismrt_pool_births_total",
-		"Instances built, by result: ok or failed.", append(byVersion[:3:3], "result"), nil)
-	birthSecondsDesc = prometheus.NewDesc("prismrt_pool_birth_seconds_total",
-		"Time it took to build instances.", byVersion, nil)
-	deathsDesc = prometheus.NewDesc("prismrt_pool_deaths_total",
-		"Instances closed, by cause.", append(byVersion[:3:3], "cause"), nil)
-	turnsDesc = prometheus.NewDesc("prismrt_scheduler_calls",
-		"Calls in the scheduler's hands, by state: running or waiting for a turn.", []string{"namespace", "plugin", "state"}, nil)
-	refusedDesc = prometheus.NewDesc("prismrt_scheduler_refused_total",
-		"Calls that were refused a turn, by reason.", []string{"namespace", "plugin", "reason"}, nil)
-	busyDesc = prometheus.NewDesc("prismrt_scheduler_busy_seconds_total",
-		"Time that guests had cores, over all cores.", nil, nil)
-	reservedDesc = prometheus.NewDesc("prismrt_guest_memory_reserved_bytes",
-		"Address space under guest memories, most of it never touched.", nil, nil)
-	connectionsDesc = prometheus.NewDesc("prismrt_inbound_connections",
-		"Open connections of callers, by state: active or idle.", []string{"state"}, nil)
 )
 
 // Describe implements prometheus.Collector.
 func (scraped) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{
-		invocationsDesc, durationsDesc, phasesDesc, bytesDesc, fuelDesc,
-		instancesDesc, waitingDesc, sizeDesc, limitDesc, birthsDesc, birthSecondsDesc, deathsDesc, turnsDesc, refusedDesc, busyDesc, reservedDesc, connectionsDesc,
-	} {
+	for _, d := range []*prometheus.Desc{invocationsDesc, durationsDesc, phasesDesc, bytesDesc, fuelDesc} {
 		ch <- d
 	}
 }
 
 // Collect implements prometheus.Collector.
 func (s scraped) Collect(ch chan<- prometheus.Metric) {
-	gauge := func(d *prometheus.Desc, v int64, labels ...string) {
-		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, float64(v), labels...)
-	}
 	counter := func(d *prometheus.Desc, v float64, labels ...string) {
 		ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, v, labels...)
 	}
@@ -113,34 +83,4 @@ func (s scraped) Collect(ch chan<- prometheus.Metric) {
 		counter(fuelDesc, float64(row.fuel), of...)
 		row.mu.Unlock()
 	}
-	for _, p := range s.monitor.sources.Pools() {
-		of := versionLabels(p.Ref)
-		with := func(label string) []string { return append(of[:3:3], label) }
-		gauge(instancesDesc, int64(p.Ready), with("ready")...)
-		gauge(instancesDesc, int64(p.Building), with("building")...)
-		gauge(instancesDesc, int64(p.Lent), with("lent")...)
-		gauge(waitingDesc, int64(p.Waiting), of...)
-		gauge(sizeDesc, int64(p.Size), of...)
-		gauge(limitDesc, int64(p.Max), of...)
-		counter(birthsDesc, float64(p.Births), with("ok")...)
-		counter(birthsDesc, float64(p.FailedBirths), with("failed")...)
-		counter(birthSecondsDesc, p.BirthTime.Seconds(), of...)
-		for cause, n := range p.Deaths {
-			counter(deathsDesc, float64(n), with(cause)...)
-		}
-	}
-	turns := s.monitor.sources.Scheduler()
-	counter(busyDesc, turns.Busy.Seconds()*float64(turns.Cores))
-	for _, f := range turns.Flows {
-		gauge(turnsDesc, int64(f.Running), f.Namespace, f.Plugin, "running")
-		gauge(turnsDesc, int64(f.Waiting), f.Namespace, f.Plugin, "waiting")
-		for reason, n := range f.Refused {
-			counter(refusedDesc, float64(n), f.Namespace, f.Plugin, reason)
-		}
-	}
-	gauge(reservedDesc, s.monitor.sources.Guests().ReservedBytes)
-	c := &s.monitor.connections
-	active := c.active.Load()
-	gauge(connectionsDesc, active, "active")
-	gauge(connectionsDesc, max(0, c.open.Load()-active), "idle")
 }
