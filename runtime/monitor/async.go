@@ -94,8 +94,8 @@ func readAsync(l *look, past *reading, seconds float64) Async {
 	g := &l.now
 	a := Async{
 		Goroutines: g.goroutines, Runnable: g.runnable, GOMAXPROCS: g.procs, Threads: g.threads,
-		RunQueueLatencyP99: quantile(g.latencies, 0.99) * 1000,
-		RunQueueLately:     quantile(past.now.latencies, 0.99) * 1000,
+		RunQueueLatencyP99: p99(g.latencies) * 1000,
+		RunQueueLately:     p99(past.now.latencies) * 1000,
 		MutexWaitShare:     rate(past.now.mutexWait, seconds),
 		Scheduler:          l.turns.row(), Pools: make([]PoolRow, 0, len(l.pools)),
 	}

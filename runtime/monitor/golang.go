@@ -83,9 +83,9 @@ func since(now, earlier *metrics.Float64Histogram) *metrics.Float64Histogram {
 	return d
 }
 
-// quantile returns the upper end of the bucket the q-quantile lies in, 0 for an
+// p99 returns the upper end of the bucket that the 99th percentile lies in, 0 for an
 // empty histogram.
-func quantile(h *metrics.Float64Histogram, q float64) float64 {
+func p99(h *metrics.Float64Histogram) float64 {
 	var total uint64
 	for _, n := range h.Counts {
 		total += n
@@ -93,7 +93,7 @@ func quantile(h *metrics.Float64Histogram, q float64) float64 {
 	if total == 0 {
 		return 0
 	}
-	rank, seen := uint64(math.Ceil(q*float64(total))), uint64(0)
+	rank, seen := uint64(math.Ceil(0.99*float64(total))), uint64(0)
 	for i, n := range h.Counts {
 		if seen += n; seen >= rank {
 			if end := h.Buckets[i+1]; !math.IsInf(end, 1) {

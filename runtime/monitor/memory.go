@@ -87,7 +87,7 @@ func readMemory(k kernel, g golang, guests Guests) Memory {
 			OtherBytes: g.total - g.objects - g.unused - g.free - g.stacks - g.released,
 		},
 		HeapBytes: g.objects, HeapLiveBytes: g.live, HeapGoalBytes: g.goal, GCCycles: g.cycles,
-		GCPauseP99MS:       quantile(g.pauses, 0.99) * 1000,
+		GCPauseP99MS:       p99(g.pauses) * 1000,
 		GuestReservedBytes: guests.ReservedBytes, GuestPrivateBytes: guests.PrivateBytes, GuestStackBytes: guests.StackBytes,
 		ImageBytes: guests.ImageBytes, CodeBytes: guests.CodeBytes,
 	}
@@ -135,7 +135,7 @@ func (m *Memory) judge(k kernel, past *reading, heapLeaks bool) *judgement {
 			task.Bytes(k.free), task.Bytes(k.machine))
 	}
 	j.from(m.GCCPUShare, 0.15, 0.30, "the garbage collector took %.0f%% of the CPU time of the last minute: raise go.gc_percent or go.memory_limit", 100*m.GCCPUShare)
-	pause := quantile(past.now.pauses, 0.99)
+	pause := p99(past.now.pauses)
 	j.from(pause, 0.005, 0.05, "99%% of the collector's pauses took up to %.3g ms in the last minute: something holds up the stop of the world", 1000*pause)
 	for _, v := range m.Versions {
 		if v.LeakSuspected {

@@ -1,5 +1,3 @@
-// Package monitor counts and times what happens and tells it: as Prometheus
-// metrics and as the four layers of /v1/stats.
 package monitor
 
 import (

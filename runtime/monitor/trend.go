@@ -17,7 +17,7 @@ type Trend struct {
 }
 
 // NewTrend makes a trend of at most so many samples, taken every so often. What Slope
-// takes grows with the square of their number: of 31, some 10 us.
+// takes grows with the square of their number: of 31, 20 us.
 func NewTrend(every time.Duration, most int) *Trend { return &Trend{every: every, most: most} }
 
 // Note adds a sample. One that comes much sooner after the last than it should is left

@@ -12,9 +12,9 @@ import (
 // Pool keeps values of T. It is safe for concurrent use. Like those of a sync.Pool,
 // values that nobody uses are dropped by the garbage collector.
 type Pool[T any] struct {
-	name string
-	make func() T
-	most int
+	name      string
+	construct func() T
+	most      int
 
 	pool                         sync.Pool
 	gets, misses, dropped, alive atomic.Int64
@@ -31,9 +31,9 @@ type Item[T any] struct {
 	held *atomic.Int64 // the same, for when the item is gone
 }
 
-// New makes a pool. make makes a value; one that holds more than most bytes is not kept.
-func New[T any](name string, most int, make func() T) *Pool[T] {
-	return &Pool[T]{name: name, make: make, most: most}
+// New makes a pool. construct makes a value; one that holds more than most bytes is not kept.
+func New[T any](name string, most int, construct func() T) *Pool[T] {
+	return &Pool[T]{name: name, construct: construct, most: most}
 }
 
 // together is how many uses of an item are counted at once: an addition that all cores
@@ -55,7 +55,7 @@ func (p *Pool[T]) Get() *Item[T] {
 
 // fresh makes an item, and sees to it that it is counted no more when it is collected.
 func (p *Pool[T]) fresh() *Item[T] {
-	it := &Item[T]{Value: p.make(), held: new(atomic.Int64)}
+	it := &Item[T]{Value: p.construct(), held: new(atomic.Int64)}
 	p.misses.Add(1)
 	p.alive.Add(1)
 	runtime.AddCleanup(it, func(held *atomic.Int64) {

@@ -32,19 +32,20 @@ func TestTakenAndMadeValuesAreCounted(t *testing.T) {
 
 func TestWhatIsTooLargeIsDroppedAndItsBytesGoWithIt(t *testing.T) {
 	p := newPool()
-	it := p.Get()
-	it.Value = make([]byte, 0, 2000)
-	p.Put(it, cap(it.Value))
+	func() {
+		it := p.Get()
+		it.Value = make([]byte, 0, 2000)
+		p.Put(it, cap(it.Value))
+	}()
 	if s := p.Stats(); s.Dropped != 1 || s.Gets != 1 {
 		t.Errorf("%+v", s)
 	}
-	it = nil
 	for deadline := time.Now().Add(10 * time.Second); p.Stats().Bytes != 0 || p.Stats().Alive != 0; {
 		if runtime.GC(); time.Now().After(deadline) {
 			t.Fatalf("collected, and still counted: %+v", p.Stats())
 		}
 	}
-	it = p.Get()
+	it := p.Get()
 	it.Value = make([]byte, 0, 500)
 	p.Put(it, cap(it.Value))
 	if s := p.Stats(); s.Bytes != 500 || s.Alive != 1 {
