@@ -100,7 +100,7 @@ func TestAWindowIsOfTheLastMinute(t *testing.T) {
 		w = w.note(at(n))
 	}
 	past, seconds := w.since(at(100))
-	if want := int64(10 * (windowReadings)); past.requests != want || seconds != float64(windowReadings)*sampleEvery.Seconds() {
+	if want := int64(10 * windowReadings); past.requests != want || seconds != float64(windowReadings)*sampleEvery.Seconds() {
 		t.Errorf("%d requests in %v seconds, want %d", past.requests, seconds, want)
 	}
 }

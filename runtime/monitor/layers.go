@@ -28,7 +28,6 @@ func newLayers() layers {
 // look is everything that the layers are told from, at a moment.
 type look struct {
 	reading
-	kernel  kernel
 	guests  Guests
 	turns   Scheduler
 	pools   []Pool
@@ -37,7 +36,7 @@ type look struct {
 }
 
 func (m *Monitor) look() look {
-	l := look{kernel: readKernel(), guests: m.sources.Guests(), turns: m.sources.Scheduler(), pools: m.sources.Pools(), inbound: m.readConnections()}
+	l := look{guests: m.sources.Guests(), turns: m.sources.Scheduler(), pools: m.sources.Pools(), inbound: m.readConnections()}
 	l.at, l.now = time.Now(), readGo()
 	l.opened, l.requests = l.inbound.Opened, l.inbound.Requests
 	if m.sources.Buffers != nil {
@@ -91,7 +90,7 @@ func (m *Monitor) sample() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.layers.window = m.layers.window.note(l.reading)
-	m.layers.resident.Note(l.at, float64(l.kernel.resident))
+	m.layers.resident.Note(l.at, float64(resident()))
 	m.layers.heapObjects.Note(l.at, float64(l.now.heapObjects))
 	m.layers.open.Note(l.at, float64(l.inbound.Open))
 	m.layers.waiting.Note(l.at, float64(l.waits()))
@@ -112,14 +111,15 @@ func (m *Monitor) sample() {
 
 // tell makes the layers of a look.
 func (m *Monitor) tell(l *look) (s Stats) {
+	k := readKernel()
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	past, seconds := m.layers.window.since(l.reading)
 
-	s.Memory = readMemory(l.kernel, l.now, l.guests)
+	s.Memory = readMemory(k, l.now, l.guests)
 	s.Memory.GCCPUShare = past.gcShare()
 	s.Memory.Versions = m.versionMemoryLocked(l.pools)
-	s.Memory.Layer = s.Memory.judge(l.kernel, &past, m.layers.heapLive.Leaks()).layer("resident_bytes", m.layers.resident)
+	s.Memory.Layer = s.Memory.judge(k, &past, m.layers.heapLive.Leaks()).layer("resident_bytes", m.layers.resident)
 
 	s.Objects = readObjects(l, &past, seconds)
 	s.Objects.Layer = s.Objects.judge(&past, seconds).layer("heap_objects", m.layers.heapObjects)

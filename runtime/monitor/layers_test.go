@@ -3,6 +3,8 @@ package monitor_test
 import (
 	"context"
 	"database/sql"
+	"fmt"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -105,8 +107,17 @@ func TestASlowDiskIsToldOfForAMinute(t *testing.T) {
 
 // Each scrape and each look at /v1/stats costs this, and every five seconds.
 func BenchmarkStats(b *testing.B) {
-	m := newMonitor()
-	for b.Loop() {
-		m.Stats()
+	for _, resident := range []int{0, 256, 1024} {
+		b.Run(fmt.Sprintf("ballast=%dMiB", resident), func(b *testing.B) {
+			ballast := make([]byte, resident*mib)
+			for at := 0; at < len(ballast); at += 4096 {
+				ballast[at] = 1
+			}
+			m := newMonitor()
+			for b.Loop() {
+				m.Stats()
+			}
+			runtime.KeepAlive(ballast)
+		})
 	}
 }
