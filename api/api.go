@@ -117,7 +117,7 @@ func New(o Options) http.Handler {
 	r.Get("/v1/bottlenecks", s.handle(s.bottlenecks, "window"))
 	r.Get("/healthz", s.handle(s.healthz))
 	r.Get("/readyz", s.handle(s.readyz))
-	r.Method(http.MethodGet, "/metrics", promhttp.HandlerFor(o.Monitor.Registry, promhttp.HandlerOpts{}))
+	r.Method(http.MethodGet, "/metrics", promhttp.HandlerFor(o.Monitor.Registry, promhttp.HandlerOpts{EnableOpenMetrics: true}))
 	return o.Monitor.Serving(s.guard(r))
 }
 

@@ -5,7 +5,9 @@ import (
 	"strconv"
 	"sync"
 	"time"
+	"unsafe"
 
+	"github.com/marketprism/prismrt/runtime/reuse"
 	"github.com/marketprism/prismrt/runtime/task"
 )
 
@@ -29,6 +31,7 @@ const (
 // chunk is some items of a stream that follow each other. One goroutine collects them,
 // one runs them, and one takes the answers, also while they run.
 type chunk struct {
+	kept   *reuse.Item[*chunk] // what it is kept by
 	stream *stream
 	first  int64  // the number of its first item
 	in     []byte // the inputs, one after another, and what has come of one that is not whole
@@ -57,13 +60,17 @@ type item struct {
 	fault error // why it cannot run; nil: it can
 }
 
-var chunks = sync.Pool{New: func() any {
+// chunks keep at most as much memory as one needs whose answers wait.
+var chunks = reuse.New("chunks", 2*mostBytes+mostWaiting+mostItems*itemBytes, func() *chunk {
 	return &chunk{news: make(chan struct{}, 1), taken: make(chan struct{}, 1)}
-}}
+})
+
+const itemBytes = int(unsafe.Sizeof(item{}))
 
 func (s *stream) newChunk(first int64) *chunk {
-	c := chunks.Get().(*chunk)
-	c.stream, c.first = s, first
+	kept := chunks.Get()
+	c := kept.Value
+	c.kept, c.stream, c.first = kept, s, first
 	return c
 }
 
@@ -73,14 +80,12 @@ func (c *chunk) free() {
 	case <-c.news:
 	default:
 	}
-	if cap(c.in) > 2*mostBytes || cap(c.out) > mostWaiting {
-		return
-	}
+	kept := c.kept
 	clear(c.items)
-	c.stream, c.in, c.items, c.ids = nil, c.in[:0], c.items[:0], ""
+	c.kept, c.stream, c.in, c.items, c.ids = nil, nil, c.in[:0], c.items[:0], ""
 	c.at, c.open, c.room, c.ran = 0, nil, 0, 0
 	c.out, c.sent, c.full, c.ended = c.out[:0], 0, false, false
-	chunks.Put(c)
+	chunks.Put(kept, cap(c.in)+cap(c.out)+cap(c.items)*itemBytes)
 }
 
 // add makes an item of what has come since the last, or of a fault.

@@ -3,25 +3,22 @@ package api
 import (
 	"net/http"
 	"strconv"
-	"sync"
 	"time"
 
+	"github.com/marketprism/prismrt/runtime/reuse"
 	"github.com/marketprism/prismrt/runtime/task"
 )
 
 // buffers keep what bodies are read into and answers are written to.
-var buffers = sync.Pool{New: func() any { return new(buffer) }}
+var buffers = reuse.New("requests", mostKept, func() buffer { return buffer{} })
 
 type buffer struct{ in, out []byte }
 
 // mostKept is how much memory, in bytes, a buffer keeps for another request.
-const mostKept = 64 << 10
+const mostKept = 128 << 10
 
-func (b *buffer) free() {
-	if cap(b.in) <= mostKept && cap(b.out) <= mostKept {
-		buffers.Put(b)
-	}
-}
+// Buffers tells what came of keeping memory from one request for another.
+func Buffers() []reuse.Stats { return []reuse.Stats{buffers.Stats(), chunks.Stats()} }
 
 func (s *server) invoke(w http.ResponseWriter, r *request) error {
 	in, err := invocationOf(r)
@@ -32,8 +29,9 @@ func (s *server) invoke(w http.ResponseWriter, r *request) error {
 	if err != nil {
 		return err
 	}
-	b := buffers.Get().(*buffer)
-	defer b.free()
+	kept := buffers.Get()
+	b := &kept.Value
+	defer func() { buffers.Put(kept, cap(b.in)+cap(b.out)) }()
 	if b.in, err = readInto(b.in, w, r, limits.Input, "limits.input of "+in.Plugin); err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"io"
@@ -13,6 +14,7 @@ import (
 	"path/filepath"
 	goruntime "runtime"
 	"strconv"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -43,6 +45,7 @@ type server struct {
 	lock      *flock.Flock // of the data folder
 	db        *sqlite.DB
 	events    *event.Log
+	listener  net.Listener
 	engine    *engine.Engine
 	monitor   *monitor.Monitor
 	tracer    *tracing.Tracer // nil: nothing is traced
@@ -62,8 +65,7 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 	if err := s.open(ctx); err != nil {
 		return err
 	}
-	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", cfg.Server.Listen)
-	if err != nil {
+	if s.listener, err = (&net.ListenConfig{}).Listen(ctx, "tcp", cfg.Server.Listen); err != nil {
 		return fmt.Errorf("listen: %w; choose another address with --listen", err)
 	}
 	// Calls outlive ctx by the grace period.
@@ -78,7 +80,7 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 		ConnState:         s.monitor.ConnState,
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}
-	url := "http://" + listener.Addr().String()
+	url := "http://" + s.listener.Addr().String()
 	s.events.Publish(event.Event{Type: event.ServerStarted, Data: event.Data(map[string]string{"url": url})})
 	s.loading.Store(true)
 	go func() {
@@ -86,13 +88,14 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 		s.loading.Store(false)
 		s.events.Publish(event.Event{Type: event.ServerReady})
 	}()
-	go s.monitor.Run(calls)
-	go s.watcher().Run(calls)
+	var watching sync.WaitGroup
+	watching.Go(func() { s.monitor.Run(calls) })
+	watching.Go(func() { s.watcher().Run(calls) })
 	judging := make(chan error, 1)
 	go func() { judging <- s.catalogue.Run(calls) }()
-	defer func() { cancelCalls(); err = errors.Join(err, <-judging) }()
+	defer func() { cancelCalls(); watching.Wait(); err = errors.Join(err, <-judging) }()
 	served := make(chan error, 1)
-	go func() { served <- h.Serve(listener) }()
+	go func() { served <- h.Serve(s.listener) }()
 	s.log.Info("listening on "+url, slog.String("data", cfg.Server.Data))
 
 	select {
@@ -133,21 +136,26 @@ func (s *server) open(ctx context.Context) error {
 	s.events = event.New(event.Options{})
 
 	var err error
-	if s.db, err = sqlite.Open(ctx, filepath.Join(dir, "prismrt.db")); err != nil {
-		return err
-	}
-	modules, err := blob.Open(filepath.Join(dir, "modules"))
-	if err != nil {
-		return err
-	}
-	if s.engine, err = newEngine(ctx, s.config, filepath.Join(dir, "code"), s.log); err != nil {
-		return err
-	}
 	s.monitor = monitor.New(monitor.Sources{
 		Pools:     func() []monitor.Pool { return s.invoker.Pools() },
 		Guests:    func() monitor.Guests { return monitor.Guests(s.engine.Stats()) },
 		Scheduler: func() monitor.Scheduler { return s.invoker.Scheduler() },
+		Buffers:   keptBuffers,
+		Database:  func() sql.DBStats { return s.db.Stats() },
+		Backlog:   func() monitor.Backlog { return monitor.BacklogOf(s.listener) },
 	})
+	if s.db, err = sqlite.Open(ctx, filepath.Join(dir, "prismrt.db")); err != nil {
+		return err
+	}
+	s.db.OnCommit = s.monitor.Commits.Observe
+	modules, err := blob.Open(filepath.Join(dir, "modules"))
+	if err != nil {
+		return err
+	}
+	modules.OnSync = s.monitor.ModuleWrites.Observe
+	if s.engine, err = newEngine(ctx, s.config, filepath.Join(dir, "code"), s.log); err != nil {
+		return err
+	}
 	if s.tracer, err = newTracer(ctx, s.config.Trace, s.log); err != nil {
 		return err
 	}
@@ -186,6 +194,14 @@ func (s *server) watcher() *bottleneck.Watcher {
 		}
 	}
 	return &bottleneck.Watcher{Window: s.monitor.Window, Opened: publish(event.FindingOpened), Closed: publish(event.FindingClosed)}
+}
+
+// keptBuffers tells of the memory that packages keep from one use for another.
+func keptBuffers() (all []monitor.Buffers) {
+	for _, b := range append(api.Buffers(), invoke.Buffers()) {
+		all = append(all, monitor.Buffers(b))
+	}
+	return all
 }
 
 func (s *server) unready() (reasons []string) {

@@ -87,7 +87,7 @@ func disk(v *view) []Finding {
 	}
 	return []Finding{{
 		Rule: "slow_disk", Phase: "disk", Lost: d.Time, P50: each, P99: each, Calls: d.Syncs,
-		Evidence: []Evidence{{"syncs", float64(d.Syncs), ""}, {"mean sync", milliseconds(each), "ms"}, {"failed", float64(d.Failed), ""}},
+		Evidence: []Evidence{{"syncs", float64(d.Syncs), ""}, {"mean sync", milliseconds(each), "ms"}},
 		Cause:    fmt.Sprintf("The disk takes %s until it has what was written, %d times within %s.", short(each), d.Syncs, short(v.Length())),
 		Advice:   Advice{Text: "Put the data folder on a faster disk, or keep others from writing to it.", Setting: "data under [server] in runtime.toml", GainMS: milliseconds(each)},
 	}}

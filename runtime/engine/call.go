@@ -64,15 +64,15 @@ func (c *call) Input() []byte { return c.in.Input }
 
 // ReadAt copies of the input, from an offset within it on.
 func (c *call) ReadAt(p []byte, from int) int {
-	return c.timed(&c.instance.spent.Bind, p, c.in.Input[from:])
+	return c.copied(&c.instance.spent.Bind, p, c.in.Input[from:])
 }
 
 // timedCopy is from how many bytes on a copy is timed: to look at the clock twice takes a
 // twentieth of its time.
 const timedCopy = 16 << 10
 
-// timed copies, and adds to a phase how long that took.
-func (c *call) timed(phase *time.Duration, to, from []byte) int {
+// copied copies, and adds to a phase how long that took.
+func (c *call) copied(phase *time.Duration, to, from []byte) int {
 	if min(len(to), len(from)) < timedCopy {
 		return copy(to, from)
 	}
@@ -91,7 +91,7 @@ func (c *call) Write(p []byte) (int, error) {
 	}
 	at := len(c.output)
 	c.output = slices.Grow(c.output, len(p))[:at+len(p)]
-	return c.timed(&c.instance.spent.Collect, c.output[at:], p), nil
+	return c.copied(&c.instance.spent.Collect, c.output[at:], p), nil
 }
 
 // Read gives of the input as standard input; 0 is its end.

@@ -14,7 +14,6 @@ import (
 	goruntime "runtime"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/tetratelabs/wazero"
@@ -69,9 +68,7 @@ type Engine struct {
 	compiling map[task.Digest]int // modules whose folders are being used
 	worlds    map[place]*world
 
-	instances atomic.Int64
-	reserved  atomic.Int64 // bytes of address space under guest memories
-	unlike    atomic.Int64 // instances that needed an image of their own
+	usage *usage // of all programs
 }
 
 // New makes the cache folder and finds out what the hosts offer.
@@ -95,7 +92,7 @@ func New(ctx context.Context, o Options) (*Engine, error) {
 	if o.Compilations == 0 {
 		o.Compilations = goruntime.GOMAXPROCS(0)
 	}
-	e := &Engine{options: o, compile: make(chan struct{}, o.Compilations), compiling: make(map[task.Digest]int), worlds: make(map[place]*world)}
+	e := &Engine{options: o, compile: make(chan struct{}, o.Compilations), compiling: make(map[task.Digest]int), worlds: make(map[place]*world), usage: newUsage(nil)}
 
 	r := wazero.NewRuntimeWithConfig(ctx, runtimeConfig())
 	defer r.Close(ctx)
@@ -119,17 +116,6 @@ func New(ctx context.Context, o Options) (*Engine, error) {
 func (e *Engine) Provides(i wasm.Import) (wasm.FuncType, bool) {
 	t, ok := e.provided[i.String()]
 	return t, ok
-}
-
-// Stats is what lives at a moment.
-type Stats struct {
-	Instances     int64 // alive, over all programs
-	ReservedBytes int64 // of address space under guest memories; most of it is never touched
-}
-
-// Stats counts.
-func (e *Engine) Stats() Stats {
-	return Stats{Instances: e.instances.Load(), ReservedBytes: e.reserved.Load()}
 }
 
 // Forget removes the compiled code of a module, unless it is being compiled: then

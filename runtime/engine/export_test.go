@@ -16,7 +16,7 @@ func (i *Instance) Differs() string { return i.differs() }
 func (i *Instance) Checkpointed() bool { return i.checkpoint != nil }
 
 // Unlike counts the instances that needed an image of their own.
-func (e *Engine) Unlike() int64 { return e.unlike.Load() }
+func (e *Engine) Unlike() int64 { return e.usage.unlike.Load() }
 
 // Why says why a program has no image or no checkpoint.
 func (p *Program) Why() string { return p.state.Load().why }

@@ -35,7 +35,7 @@ func (i *Instance) take() (*image, error) {
 		return m, nil
 	}
 	var err error
-	if m.memory, err = i.program.world.image(i.contents(), i.program.version.Prelude != nil); err != nil {
+	if m.memory, err = i.program.usage.opened(i.program.world.image(i.contents(), i.program.version.Prelude != nil)); err != nil {
 		return nil, fmt.Errorf("take the image of a guest: %w", err)
 	}
 	return m, nil
@@ -103,9 +103,9 @@ func (i *Instance) Rewind() (pages int, err error) {
 		}
 		pages = rewound.Pages
 		if rewound.Way == memory.Drop {
-			i.private.Store(0)
+			i.setPrivate(0)
 		} else {
-			i.private.Store(int64(pages * pageSize))
+			i.setPrivate(int64(pages * pageSize))
 		}
 	}
 	m.restore(i)
@@ -124,7 +124,7 @@ func (i *Instance) Trim() (pages int) {
 		return 0
 	}
 	if pages = i.memory.Trim(); pages >= 0 {
-		i.private.Store(int64(pages * pageSize))
+		i.setPrivate(int64(pages * pageSize))
 	}
 	return pages
 }
@@ -138,9 +138,15 @@ const maxStack = 256 << 10
 // releaseStacks drops functions whose native stack has grown, to be looked up
 // anew. It reports false where one cannot be dropped, since a run is to go on in it.
 func (i *Instance) releaseStacks() bool {
+	var kept int64
 	for n := len(i.functions) - 1; n >= 0; n-- {
+		stack := i.functions[n].stack
+		if stack == nil {
+			continue
+		}
 		// What a snapshot restores is a little longer than what it was taken of.
-		if stack := i.functions[n].stack; stack == nil || len(*stack) <= max(maxStack, i.atRest+1024) {
+		if len(*stack) <= max(maxStack, i.atRest+1024) {
+			kept += int64(len(*stack))
 			continue
 		}
 		if i.checkpoint != nil {
@@ -148,6 +154,7 @@ func (i *Instance) releaseStacks() bool {
 		}
 		i.functions = slices.Delete(i.functions, n, n+1)
 	}
+	i.setStacks(kept)
 	return true
 }
 
@@ -200,9 +207,9 @@ func mutable(m api.Module, name string) api.MutableGlobal {
 func (i *Instance) isSpoilt() bool { return i.spoilt != nil && i.spoilt.Get() != 0 }
 
 // close gives up the image's memory.
-func (m *image) close() error {
+func (m *image) close(u *usage) error {
 	if m.memory == nil {
 		return nil
 	}
-	return m.memory.Close()
+	return u.closeImage(m.memory)
 }

@@ -38,6 +38,7 @@ type Instance struct {
 	hasty      bool                // a command that was ended before its checkpoint
 	closed     bool
 	private    atomic.Int64 // bytes of its memory that are its own and not the image's, as of the last Rewind or Trim
+	stacks     int64        // bytes of its native stacks, as of the last Rewind
 }
 
 // function is an export that was looked up: each time, wazero makes a native stack
@@ -146,7 +147,10 @@ func (i *Instance) begin(ctx context.Context, in task.Invocation, turn Turn) *ca
 }
 
 // end lets go of what the call held.
-func (i *Instance) end() { i.call = call{} }
+func (i *Instance) end() {
+	i.program.usage.ran(&i.call.meter)
+	i.call = call{}
+}
 
 // Close frees the instance. It must not be running. A second time it does nothing.
 func (i *Instance) Close(ctx context.Context) error {
@@ -160,11 +164,13 @@ func (i *Instance) Close(ctx context.Context) error {
 	}
 	if i.memory != nil {
 		i.memory.Free()
-		i.program.engine.reserved.Add(-int64(i.program.memory))
+		i.setPrivate(0)
+		i.program.usage.add(reserved, -int64(i.program.memory))
 	}
 	if i.own != nil {
-		errs = append(errs, i.own.close())
+		errs = append(errs, i.own.close(i.program.usage))
 	}
-	i.program.engine.instances.Add(-1)
+	i.setStacks(0)
+	i.program.usage.add(instances, -1)
 	return errors.Join(errs...)
 }

@@ -31,7 +31,11 @@ func (p *Program) Instantiate(ctx context.Context, turn Turn) (*Instance, error)
 	}
 	switch {
 	case s.image == nil:
-		return p.setUp(ctx, turn, nil, p.initialise)
+		i, err := p.setUp(ctx, turn, nil, p.initialise)
+		if err == nil && i.memory != nil {
+			i.setPrivate(int64(i.memory.Private()))
+		}
+		return i, err
 	case s.checkpointed:
 		return p.again(ctx, turn, s.image)
 	}
@@ -151,7 +155,7 @@ func (p *Program) again(ctx context.Context, turn Turn, m *image) (*Instance, er
 	}
 	if !m.equals(i) {
 		// It does not always come to the same: its image is its own.
-		p.engine.unlike.Add(1)
+		p.usage.add(unlike, 1)
 		if m, err = i.take(); err != nil {
 			return nil, errors.Join(err, i.Close(ctx))
 		}
@@ -224,12 +228,12 @@ func (p *Program) instantiate(ctx context.Context, m *image) (_ *Instance, err e
 		if i.memory, err = memory.Reserve(p.memory); err != nil {
 			return nil, fmt.Errorf("reserve %v for a guest: %w", task.Bytes(p.memory), err)
 		}
-		p.engine.reserved.Add(int64(p.memory))
+		p.usage.add(reserved, int64(p.memory))
 		// wazero asks for memory where it cannot be refused, hence before.
 		ctx = experimental.WithMemoryAllocator(ctx, experimental.MemoryAllocatorFunc(
 			func(_, _ uint64) experimental.LinearMemory { return i.memory }))
 	}
-	p.engine.instances.Add(1)
+	p.usage.add(instances, 1)
 	if m != nil {
 		if err := i.adopt(m); err != nil {
 			return nil, err

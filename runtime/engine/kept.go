@@ -69,7 +69,7 @@ func (p *Program) recallState() (*state, error) {
 			copy(contents[d.Offset:], d.Bytes)
 		}
 		var err error
-		if m.memory, err = memory.NewImage(contents); err != nil {
+		if m.memory, err = p.usage.opened(memory.NewImage(contents)); err != nil {
 			return nil, fmt.Errorf("take up the image of a guest: %w", err)
 		}
 	}

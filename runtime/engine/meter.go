@@ -34,14 +34,17 @@ var errEnded = errors.New("ended")
 
 // meter is the fuel and the stack of one run.
 type meter struct {
-	used     int64     // by the slices that are used up
-	given    int64     // the slice that is being used
-	unlooked int64     // spent by host functions since the clock was looked at
-	reported int64     // of what was used, to the turn
-	slices   int       // that were given
-	entered  bool      // the turn is held
-	watched  bool      // it has been on one thread, with an eye on the pages it writes
-	since    time.Time // when the slice was given; zero for the first, which most calls do not use up
+	used     int64         // by the slices that are used up
+	given    int64         // the slice that is being used
+	unlooked int64         // spent by host functions since the clock was looked at
+	reported int64         // of what was used, to the turn
+	slices   int           // that were used up
+	timed    int           // of these, all but the first
+	sliced   time.Duration // that these took
+	longest  time.Duration // of these
+	entered  bool          // the turn is held
+	watched  bool          // it has been on one thread, with an eye on the pages it writes
+	since    time.Time     // when the slice was given; zero for the first, which most calls do not use up
 }
 
 // run calls functions of a guest, until one fails, and settles their fuel. The
@@ -150,7 +153,11 @@ func (c *call) refuel() {
 	if !c.since.IsZero() {
 		// Half way to what would have taken a sliceTime, so that one slow slice does not
 		// make the next too short.
-		wanted := float64(i.slice) * float64(sliceTime) / float64(max(time.Since(c.since), time.Microsecond))
+		took := max(time.Since(c.since), time.Microsecond)
+		c.timed++
+		c.sliced += took
+		c.longest = max(c.longest, took)
+		wanted := float64(i.slice) * float64(sliceTime) / float64(took)
 		i.slice = int64(min(max(math.Sqrt(float64(i.slice)*wanted), minSlice), maxSlice))
 	}
 	if c.slices++; c.slices == watchedSlices || c.turn.Contended() {

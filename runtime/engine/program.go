@@ -31,6 +31,7 @@ type Program struct {
 	environ   []string
 	world     *world // what instances are born into
 	resumes   bool   // there is a resumeFunction
+	usage     *usage
 
 	// first is held while the first instance is made and its image taken.
 	first sync.Mutex
@@ -107,7 +108,7 @@ func (e *Engine) rewrite(d task.Digest, module []byte) (*wasm.Rewritten, error) 
 }
 
 func (e *Engine) load(ctx context.Context, v task.Version, rewritten *wasm.Rewritten) (_ *Program, err error) {
-	p := &Program{version: v, engine: e, rewritten: rewritten, world: e.enter(v.Ref.Namespace, v.Digest)}
+	p := &Program{version: v, engine: e, rewritten: rewritten, world: e.enter(v.Ref.Namespace, v.Digest), usage: newUsage(e.usage)}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, p.Close(ctx))
@@ -131,6 +132,7 @@ func (e *Engine) load(ctx context.Context, v task.Version, rewritten *wasm.Rewri
 		}
 		return nil, task.Faultf(task.KindInvalid, "the module does not compile: %w", err)
 	}
+	p.usage.add(code, loadedCode(dir))
 	p.args = []string{v.Ref.Plugin}
 	for key, value := range v.Config {
 		p.environ = append(p.environ, key+"="+value)
@@ -153,8 +155,9 @@ func (p *Program) Close(ctx context.Context) error {
 	if p.cache != nil {
 		errs = append(errs, p.cache.Close(ctx))
 	}
+	p.usage.add(code, -p.usage.code.Load())
 	if s := p.state.Swap(nil); s != nil && s.image != nil {
-		errs = append(errs, s.image.close())
+		errs = append(errs, s.image.close(p.usage))
 	}
 	if p.world != nil {
 		errs = append(errs, p.engine.leave(p.world))

@@ -14,6 +14,7 @@ import (
 // same for all their instances, so that these become equal, and nobody outside can
 // know it.
 type world struct {
+	usage    *usage // the engine's
 	place    place
 	epoch    time.Time
 	seed     [32]byte
@@ -36,7 +37,7 @@ func (e *Engine) enter(namespace string, d task.Digest) *world {
 	at := place{namespace, d}
 	w := e.worlds[at]
 	if w == nil {
-		w = &world{place: at, epoch: time.Now().Truncate(time.Second)}
+		w = &world{usage: e.usage, place: at, epoch: time.Now().Truncate(time.Second)}
 		_, _ = rand.Read(w.seed[:]) // never fails: it would crash the process
 		e.worlds[at] = w
 	}
@@ -55,7 +56,7 @@ func (e *Engine) leave(w *world) error {
 	if w.base == nil {
 		return nil
 	}
-	return w.base.Close()
+	return w.usage.closeImage(w.base)
 }
 
 func (w *world) birth() *birth { return newBirth(w.epoch, w.seed) }
@@ -68,7 +69,7 @@ func (w *world) takeBase(i *Instance) (err error) {
 	if w.base != nil || i.memory == nil {
 		return nil
 	}
-	if w.base, err = memory.NewImage(i.contents()); err != nil {
+	if w.base, err = w.usage.opened(memory.NewImage(i.contents())); err != nil {
 		return fmt.Errorf("take the image of an interpreter: %w", err)
 	}
 	return nil

@@ -313,6 +313,8 @@ const longRun = time.Millisecond
 // It returns how many pages of its memory were put back.
 func (d *deployment) end(id task.ID, l loan, report pool.Report) (pages int) {
 	pages, clean := d.rewind(id, l)
+	report.Pages += int64(pages)
+	report.LastPages = int64(pages)
 	if clean {
 		l.Release(report)
 	} else {
@@ -321,7 +323,8 @@ func (d *deployment) end(id task.ID, l loan, report pool.Report) (pages int) {
 	return pages
 }
 
-// rewind makes an instance clean, or reports false where that cannot be.
+// rewind makes an instance clean, or reports false where that cannot be. It returns how
+// many pages it put back.
 func (d *deployment) rewind(id task.ID, l loan) (pages int, clean bool) {
 	pages, err := l.Instance.Rewind()
 	if err != nil && !errors.Is(err, engine.ErrSpent) {

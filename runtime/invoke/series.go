@@ -3,12 +3,13 @@ package invoke
 import (
 	"context"
 	"errors"
-	"sync"
 	"time"
+	"unsafe"
 
 	"github.com/marketprism/prismrt/runtime/health"
 	"github.com/marketprism/prismrt/runtime/monitor"
 	"github.com/marketprism/prismrt/runtime/pool"
+	"github.com/marketprism/prismrt/runtime/reuse"
 	"github.com/marketprism/prismrt/runtime/sched"
 	"github.com/marketprism/prismrt/runtime/task"
 )
@@ -34,12 +35,13 @@ const longLoan = 250 * time.Microsecond
 // Series returns nil when next has no more. Once ctx has ended it returns the cause, and
 // nothing is told of what has not run.
 func (i *Invoker) Series(ctx context.Context, in task.Invocation, next func(in *task.Invocation) bool, done func(result *task.Result, err error)) error {
-	s := kept.Get().(*series)
+	kept := serieses.Get()
+	s := kept.Value
 	s.invoker, s.until.Context = i, ctx
 	defer func() {
 		s.giveBack()
 		s.invoker, s.until.Context = nil, nil
-		kept.Put(s)
+		serieses.Put(kept, int(unsafe.Sizeof(*s)))
 	}()
 	for next(&in) {
 		result, err := s.call(&in)
@@ -54,8 +56,11 @@ func (i *Invoker) Series(ctx context.Context, in task.Invocation, next func(in *
 // longWait is no bound on the wait for a turn.
 const longWait = 24 * time.Hour
 
-// kept are series that have ended.
-var kept = sync.Pool{New: func() any { return new(series) }}
+// serieses keep those that have ended.
+var serieses = reuse.New("series", 1<<20, func() *series { return new(series) })
+
+// Buffers tells what came of keeping memory from one series for another.
+func Buffers() reuse.Stats { return serieses.Stats() }
 
 // series is a Series under way.
 type series struct {
@@ -188,6 +193,8 @@ func (s *series) run(in *task.Invocation, result *task.Result) error {
 	}
 	ran := s.now
 	s.pages, s.clean = d.rewind(in.ID, l)
+	s.report.LastPages = int64(s.pages)
+	s.report.Pages += s.report.LastPages
 	s.now = time.Now()
 	result.Timing.Rewind = s.now.Sub(ran)
 	s.report.Rewind += result.Timing.Rewind

@@ -21,18 +21,17 @@ func (i *Invoker) Pools() []monitor.Pool {
 		for cause, n := range s.Deaths.By {
 			deaths[string(cause)] = n
 		}
-		var private int64
-		for _, l := range d.pool.Living() {
-			if l.Instance != nil {
-				private += l.Instance.Private()
-			}
+		born := make(map[string]int64, len(s.Births.By))
+		for why, n := range s.Births.By {
+			born[string(why)] = n
 		}
 		pools = append(pools, monitor.Pool{
-			Min: d.version.Min, PrivateBytes: private,
+			Min:    d.version.Min,
 			Begins: string(begins), Reason: reason,
 			Ref: ref, Ready: s.Ready, Building: s.Building, Lent: s.Lent, Waiting: s.Waiting, Size: s.Size, Max: s.Max,
-			Births: s.Births.Built, FailedBirths: s.Births.Failed, BirthTime: s.Births.Time,
+			Births: s.Births.Built, BornFor: born, FailedBirths: s.Births.Failed, BirthTime: s.Births.Time,
 			Deaths: deaths, Probes: s.Probes.Passed, FailedProbes: s.Probes.Failed, DeadCalls: s.Deaths.Calls, Held: s.Work.Held, Capacity: s.Capacity,
+			Calls: s.Work.Calls, Rewinds: s.Work.Rewinds, Pages: s.Work.Pages, Guests: monitor.Guests(d.program.Stats()),
 		})
 	}
 	return pools
@@ -40,10 +39,11 @@ func (i *Invoker) Pools() []monitor.Pool {
 
 // Scheduler tells who runs and who waits for a turn.
 func (i *Invoker) Scheduler() monitor.Scheduler {
-	s := i.options.Scheduler.Stats()
+	s, slices := i.options.Scheduler.Stats(), i.options.Engine.Slices()
 	out := monitor.Scheduler{
 		Policy: string(s.Policy), Cores: s.Cores, Running: s.Running, Long: s.Long, Waiting: s.Waiting,
-		Refused: byReason(s.Totals), Busy: s.Busy, Time: s.Time,
+		Refused: byReason(s.Totals), Busy: s.Busy, Time: s.Time, Begun: s.Begun, Waited: s.Waited,
+		Slices: slices.UsedUp, TimedSlices: slices.Timed, SliceTime: slices.Took, LongestSlice: slices.Longest,
 	}
 	for _, f := range s.Flows {
 		out.Flows = append(out.Flows, monitor.Flow{
@@ -78,7 +78,7 @@ func (i *Invoker) Instances(namespace, plugin string) []monitor.Instance {
 		for _, l := range d.pool.Living() {
 			one := life(ref.Version, l.Life)
 			if l.Instance != nil {
-				one.PrivateBytes = l.Instance.Private()
+				one.PrivateBytes, one.MemoryBytes = l.Instance.Private(), l.Instance.Size()
 			}
 			alive = append(alive, one)
 		}
@@ -94,10 +94,11 @@ func (i *Invoker) Instances(namespace, plugin string) []monitor.Instance {
 func life(version int, l pool.Life) monitor.Instance {
 	milliseconds := func(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 	out := monitor.Instance{
-		Version: version, ID: l.ID, State: string(l.State), Cause: string(l.Cause),
+		Version: version, ID: l.ID, State: string(l.State), BornFor: string(l.Why), Cause: string(l.Cause),
 		BornAt: l.Born.UTC(), BirthMS: milliseconds(l.Birth), UsedAt: l.Used.UTC(), EndedAt: l.Died.UTC(),
 		Calls: l.Calls, GuestFaults: l.GuestFaults, OurFaults: l.OurFaults, Rewinds: l.Rewinds,
-		RunMS: milliseconds(l.Run), HostMS: milliseconds(l.Host),
+		RunMS: milliseconds(l.Run), HostMS: milliseconds(l.Host), RewindMS: milliseconds(l.Rewind),
+		DirtyPages: l.LastPages, DirtyPagesTotal: l.Pages,
 	}
 	lived := l.Died.Sub(l.Born)
 	if l.Died.IsZero() {
@@ -105,6 +106,9 @@ func life(version int, l pool.Life) monitor.Instance {
 	}
 	if lived > 0 {
 		out.BusyShare = min(1, float64(l.Held)/float64(lived))
+		if l.Birth > 0 {
+			out.IdleShare = max(0, 1-float64(l.Held+l.Birth)/float64(lived))
+		}
 	}
 	return out
 }

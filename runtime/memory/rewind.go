@@ -213,6 +213,25 @@ func (m *Memory) Trim() (kept int) {
 	return 0
 }
 
+// Private counts the bytes that are the memory's own now. It asks the kernel, and where
+// that does not tell, it is all that the guest has.
+func (m *Memory) Private() (bytes int) {
+	if m.way != Scan {
+		return m.length
+	}
+	for at := 0; at < m.high; {
+		regions, next, err := m.scan(at)
+		if err != nil {
+			return m.length
+		}
+		for _, r := range regions {
+			bytes += int(r.end - r.start)
+		}
+		at = next
+	}
+	return bytes
+}
+
 // refresh notes that no page is private.
 func (m *Memory) refresh() {
 	m.high = m.image.length

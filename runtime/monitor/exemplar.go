@@ -52,3 +52,12 @@ func (e *exemplars) told() (all []prometheus.Exemplar) {
 	}
 	return all
 }
+
+// durations tells how long invocations took, with examples.
+func (t *tally) durations(labels []string) prometheus.Metric {
+	m := prometheus.MustNewConstHistogram(durationsDesc, uint64(t.total.count()), t.took.Seconds(), t.total.atEdges(), labels...)
+	if all := t.samples.told(); len(all) > 0 {
+		m = prometheus.MustNewMetricWithExemplars(m, all...)
+	}
+	return m
+}

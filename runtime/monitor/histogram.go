@@ -53,6 +53,14 @@ func (t *times) quantile(q float64, zeros int64) time.Duration {
 	return time.Duration(t.ValueAtQuantile(100*part/n)) * time.Microsecond
 }
 
+// count is how many there are.
+func (t *times) count() int64 {
+	if t.Histogram == nil {
+		return 0
+	}
+	return t.TotalCount()
+}
+
 // longest is the longest.
 func (t *times) longest() time.Duration {
 	if t.Histogram == nil {

@@ -39,14 +39,12 @@ type rowAt struct {
 	counts *Counts
 }
 
-// look looks at everything.
-func (m *Monitor) look(before *moment) *moment {
+// moment looks at everything.
+func (m *Monitor) moment(before *moment) *moment {
+	g := readGo()
 	now := &moment{
-		at: time.Now(), process: readProcess(), scheduler: m.sources.Scheduler(),
+		at: time.Now(), process: processOf(&g), disk: m.disk(), scheduler: m.sources.Scheduler(),
 		rows: make(map[task.Ref]rowAt), pools: make(map[task.Ref]Pool),
-	}
-	if m.sources.Disk != nil {
-		now.disk = m.sources.Disk()
 	}
 	for _, p := range m.sources.Pools() {
 		now.pools[p.Ref] = p
@@ -109,18 +107,21 @@ func (h *history) since(begin time.Time) []*moment {
 	return slices.Clone(h.moments[n:])
 }
 
-// Run looks at everything once a second, so that there are windows. It returns when ctx
-// has ended.
+// Run looks at everything once a second, so that there are windows, and at the layers every
+// five. It returns when ctx has ended. Without it windows begin where they end, and what is
+// told of the last minute is of the time since the process began.
 func (m *Monitor) Run(ctx context.Context) {
 	ticker := time.NewTicker(beat)
 	defer ticker.Stop()
-	m.history.note(m.look(m.history.last()))
-	for {
+	for n := 0; ; n++ {
+		m.history.note(m.moment(m.history.last()))
+		if n%int(sampleEvery/beat) == 0 {
+			m.sample()
+		}
 		select {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
-			m.history.note(m.look(m.history.last()))
 		}
 	}
 }
@@ -129,7 +130,7 @@ func (m *Monitor) Run(ctx context.Context) {
 // Run began.
 func (m *Monitor) Window(length time.Duration) *Window {
 	last := m.history.last()
-	now := m.look(last)
+	now := m.moment(last)
 	begin := now.at.Add(-min(length, MaxWindow))
 	moments := append(m.history.since(begin), now)
 	w := &Window{

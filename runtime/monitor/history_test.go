@@ -17,7 +17,6 @@ type running struct {
 	mu        sync.Mutex
 	pools     []monitor.Pool
 	scheduler monitor.Scheduler
-	disk      monitor.Disk
 }
 
 func run(t *testing.T) *running {
@@ -25,7 +24,6 @@ func run(t *testing.T) *running {
 	r.Monitor = monitor.New(monitor.Sources{
 		Pools: func() []monitor.Pool { r.mu.Lock(); defer r.mu.Unlock(); return r.pools }, Guests: func() monitor.Guests { return monitor.Guests{} },
 		Scheduler: func() monitor.Scheduler { r.mu.Lock(); defer r.mu.Unlock(); return r.scheduler },
-		Disk:      func() monitor.Disk { r.mu.Lock(); defer r.mu.Unlock(); return r.disk },
 	})
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
@@ -58,7 +56,9 @@ func TestAWindowHasWhatHappenedInIt(t *testing.T) {
 		}
 		row.Waited([]task.Wait{{Capability: "http", Destination: "h", Calls: 2, Failed: 1, Time: time.Second}})
 		row.Observe(call(time.Second), monitor.Observation{Kind: task.KindTrap, Total: time.Second})
-		r.set(func() { r.disk = monitor.Disk{Syncs: 3, Time: time.Second} })
+		for range 3 {
+			r.Commits.Observe(100 * time.Millisecond)
+		}
 		r.set(func() { r.scheduler.Busy = 4 * time.Second })
 		time.Sleep(250 * time.Millisecond)
 
@@ -77,7 +77,7 @@ func TestAWindowHasWhatHappenedInIt(t *testing.T) {
 		if len(v.Waits) != 1 || v.Waits[0].Calls != 2 || v.Waits[0].Failed != 1 {
 			t.Errorf("of its waits: %+v", v.Waits)
 		}
-		if w.Disk.Syncs != 3 || w.Busy != 4*time.Second || w.Cores != 2 {
+		if w.Disk != (monitor.Disk{Syncs: 3, Time: 300 * time.Millisecond}) || w.Busy != 4*time.Second || w.Cores != 2 {
 			t.Errorf("of the server: %+v, %v on %d cores", w.Disk, w.Busy, w.Cores)
 		}
 		if all := r.Window(time.Hour); all.Versions[0].Calls != 31 && all.Versions[0].Calls != 32 || all.Length() < 30*time.Second {
@@ -93,11 +93,11 @@ func TestAWindowKnowsInstancesByWhatWasSeenOfThem(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := run(t)
 		r.set(func() {
-			r.pools = []monitor.Pool{{Ref: one, Lent: 1, Max: 4, Births: 2, Deaths: map[string]int64{"idle": 1}, Capacity: time.Second, PrivateBytes: 10}}
+			r.pools = []monitor.Pool{{Ref: one, Lent: 1, Max: 4, Births: 2, Deaths: map[string]int64{"idle": 1}, Capacity: time.Second, Guests: monitor.Guests{PrivateBytes: 10}}}
 		})
 		time.Sleep(2500 * time.Millisecond)
 		r.set(func() {
-			r.pools = []monitor.Pool{{Ref: one, Lent: 3, Max: 4, Births: 5, Deaths: map[string]int64{"idle": 1, "spoilt": 2}, Capacity: 9 * time.Second, PrivateBytes: 30}}
+			r.pools = []monitor.Pool{{Ref: one, Lent: 3, Max: 4, Births: 5, Deaths: map[string]int64{"idle": 1, "spoilt": 2}, Capacity: 9 * time.Second, Guests: monitor.Guests{PrivateBytes: 30}}}
 		})
 		time.Sleep(2 * time.Second)
 		i := r.Window(3 * time.Second).Versions[0].Instances

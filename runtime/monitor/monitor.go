@@ -1,13 +1,10 @@
-// Package monitor counts and times what happens and tells it: as Prometheus
-// metrics and as the four layers of /v1/stats.
 package monitor
 
 import (
+	"database/sql"
 	"maps"
-	"net"
-	"net/http"
+	"regexp"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -21,13 +18,19 @@ type Monitor struct {
 	// Registry holds every metric of the process.
 	Registry *prometheus.Registry
 
+	// Commits are told how long the database took for each change, and ModuleWrites how
+	// long the disk for each module.
+	Commits, ModuleWrites *Durations
+
 	begun       time.Time
 	sources     Sources
 	connections connections
-	history     history
 
-	mu   sync.Mutex
-	rows map[task.Ref]*Row
+	mu      sync.Mutex
+	rows    map[task.Ref]*Row
+	layers  layers
+	history history
+	growth  map[task.Ref]*Trend // of loaded versions' memory
 }
 
 // Sources are asked at each look; they must be ready by the first.
@@ -35,21 +38,34 @@ type Sources struct {
 	Pools     func() []Pool
 	Guests    func() Guests
 	Scheduler func() Scheduler
-	Disk      func() Disk // nil: nothing is told of it
+
+	// Nothing is told of what is nil.
+	Buffers  func() []Buffers
+	Database func() sql.DBStats
+	Backlog  func() Backlog // of the listener
+}
+
+// Buffers is what is told of memory that is kept from one use for another.
+type Buffers struct {
+	Name                  string // what for
+	Gets, Misses, Dropped int64
+	Alive, Bytes          int64
 }
 
 // Pool is what is told of the instances of one version.
 type Pool struct {
 	Ref                            task.Ref
 	Ready, Building, Lent, Waiting int
-	Size, Min, Max                 int   // how many are worth having, are kept, and may be
-	PrivateBytes                   int64 // of their memories, that are no others'
+	Size, Min, Max                 int // how many are worth having, are kept, and may be
 	Births, FailedBirths           int64
+	BornFor                        map[string]int64 // Births, by reason
 	BirthTime                      time.Duration    // over all of them
 	Deaths                         map[string]int64 // by cause
 	DeadCalls                      int64            // that the dead had served
 	Probes, FailedProbes           int64            // canary calls between others
 	Held, Capacity                 time.Duration    // how long instances were lent, and how long they lived
+	Calls, Rewinds, Pages          int64            // on them, after these, and pages of memory that those put back
+	Guests                         Guests           // what they take
 	Begins                         string           // what each call begins with: checkpoint, start or anew
 	Reason                         string           // why not with more than that, "" without one
 }
@@ -61,6 +77,12 @@ type Scheduler struct {
 	Running, Long, Waiting int
 	Refused                map[string]int64 // calls, by reason
 	Busy, Time             time.Duration    // how long all cores had guests, and how long they could have
+	Begun                  int64            // turns
+	Waited                 time.Duration    // in line, over all turns
+	Slices                 int64            // that guests used up
+	TimedSlices            int64            // of these, all but each call's first
+	SliceTime              time.Duration    // that these took
+	LongestSlice           time.Duration    // of these
 	Flows                  []Flow
 }
 
@@ -69,28 +91,39 @@ type Flow struct {
 	Namespace, Plugin string
 	Running, Waiting  int
 	Refused           map[string]int64 // calls, by reason
-	Fuel              int64            // burnt
 	Begun             int64            // turns
-	Waited            time.Duration    // for them, altogether
+	Waited            time.Duration    // in line, over all turns
+	Fuel              int64            // burnt
 	Drain             float64          // calls a second that the line was done with lately; 0: not known
 }
 
-// Guests is what is told of the instances of all versions.
+// Guests is what instances take, of one version or of all, in bytes.
 type Guests struct {
 	Instances     int64
 	ReservedBytes int64 // of address space, most of it never touched
+	PrivateBytes  int64 // of memory that is no image's, as of each instance's last rewind
+	ImageBytes    int64 // each image once
+	StackBytes    int64 // of native stacks, which lie on Go's heap
+	CodeBytes     int64 // compiled
 }
+
+// ofGo are the metrics of Go's runtime that are told besides the usual: how long
+// goroutines wait for a P or a mutex, the world stands still, and what the collector takes.
+var ofGo = collectors.GoRuntimeMetricsRule{Matcher: regexp.MustCompile(
+	`^/(sched/(latencies|pauses/total/gc)|sync/mutex/wait/total|cpu/classes/(total|idle|gc/total|gc/mark/assist)|gc/heap/(live|goal|allocs)):`,
+)}
 
 // New makes a monitor.
 func New(from Sources) *Monitor {
 	m := &Monitor{
 		Registry: prometheus.NewRegistry(), begun: time.Now(),
-		sources: from, rows: make(map[task.Ref]*Row),
+		sources: from, rows: make(map[task.Ref]*Row), layers: newLayers(), growth: make(map[task.Ref]*Trend),
+		Commits: newDurations(), ModuleWrites: newDurations(),
 	}
 	m.Registry.MustRegister(
-		collectors.NewGoCollector(),
+		collectors.NewGoCollector(collectors.WithGoCollectorRuntimeMetrics(ofGo)),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		scraped{m},
+		scraped{m}, told{m},
 	)
 	return m
 }
@@ -123,26 +156,4 @@ func (m *Monitor) Forget(namespace, plugin string) {
 			delete(m.rows, ref)
 		}
 	}
-}
-
-// connections counts inbound connections, and those on which a request is served.
-type connections struct{ open, active atomic.Int64 }
-
-// ConnState keeps count of a server's connections; it is for http.Server.ConnState.
-func (m *Monitor) ConnState(_ net.Conn, now http.ConnState) {
-	switch now {
-	case http.StateNew:
-		m.connections.open.Add(1)
-	case http.StateClosed, http.StateHijacked:
-		m.connections.open.Add(-1)
-	}
-}
-
-// Serving counts the connections on which h serves a request.
-func (m *Monitor) Serving(h http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		m.connections.active.Add(1)
-		defer m.connections.active.Add(-1)
-		h.ServeHTTP(w, r)
-	})
 }

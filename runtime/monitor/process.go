@@ -2,15 +2,14 @@ package monitor
 
 import (
 	"math"
-	"runtime/metrics"
 	"time"
 )
 
 // Process is what the Go runtime and the kernel tell of this process, since its start or
 // between two moments.
 type Process struct {
-	CPU       time.Duration // used by Go code and guests, over all threads (runtime/metrics, /cpu/classes/user)
-	GC        time.Duration // processor time of the garbage collector
+	CPU       time.Duration // used by all but the garbage collector, over all threads, as of its last cycle
+	GC        time.Duration // processor time of the garbage collector, as of its last cycle
 	MutexWait time.Duration // goroutines waited for mutexes of the Go runtime and of package sync, altogether
 	Cycles    int64         // of the garbage collector
 
@@ -79,29 +78,13 @@ func (l Latencies) seconds(n int) time.Duration {
 	return time.Duration(end * float64(time.Second))
 }
 
-// readProcess reads everything off.
-func readProcess() Process {
-	samples := []metrics.Sample{
-		{Name: "/cpu/classes/user:cpu-seconds"},
-		{Name: "/cpu/classes/gc/total:cpu-seconds"},
-		{Name: "/sync/mutex/wait/total:seconds"},
-		{Name: "/gc/cycles/total:gc-cycles"},
-		{Name: "/sched/pauses/total/gc:seconds"},
-		{Name: "/sched/latencies:seconds"},
-		{Name: "/memory/classes/heap/objects:bytes"},
-		{Name: "/gc/heap/goal:bytes"},
-		{Name: "/gc/gomemlimit:bytes"},
-	}
-	metrics.Read(samples)
-	seconds := func(n int) time.Duration { return time.Duration(samples[n].Value.Float64() * float64(time.Second)) }
-	whole := func(n int) int64 { return int64(min(samples[n].Value.Uint64(), math.MaxInt64)) }
-	latencies := func(n int) Latencies {
-		h := samples[n].Value.Float64Histogram()
-		return Latencies{h.Buckets, h.Counts}
-	}
+// processOf takes from what the Go runtime tells.
+func processOf(g *golang) Process {
+	seconds := func(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
 	return Process{
-		CPU: seconds(0), GC: seconds(1), MutexWait: seconds(2), Cycles: whole(3), Pauses: latencies(4), Latencies: latencies(5),
-		Heap: whole(6), HeapGoal: whole(7), Limit: whole(8),
+		CPU: seconds(g.allCPU - g.idleCPU - g.gcCPU), GC: seconds(g.gcCPU), MutexWait: seconds(g.mutexWait), Cycles: g.cycles,
+		Pauses: Latencies{g.pauses.Buckets, g.pauses.Counts}, Latencies: Latencies{g.latencies.Buckets, g.latencies.Counts},
+		Heap: g.objects, HeapGoal: g.goal, Limit: g.limit,
 	}
 }
 

@@ -26,13 +26,22 @@ func (w *Window) Length() time.Duration { return w.To.Sub(w.From) }
 
 // Disk is how long writing waited for the disk to have it.
 type Disk struct {
-	Syncs  int64
-	Failed int64 // of these
-	Time   time.Duration
+	Syncs int64
+	Time  time.Duration
+}
+
+// disk is what commits and modules waited for since the start.
+func (m *Monitor) disk() (d Disk) {
+	for _, of := range []*Durations{m.Commits, m.ModuleWrites} {
+		n, sum := of.counted()
+		d.Syncs += n
+		d.Time += sum
+	}
+	return d
 }
 
 func (d Disk) minus(before Disk) Disk {
-	return Disk{d.Syncs - before.Syncs, d.Failed - before.Failed, d.Time - before.Time}
+	return Disk{d.Syncs - before.Syncs, d.Time - before.Time}
 }
 
 // Version is what became of one version of a plugin.
@@ -115,7 +124,7 @@ func versionIn(moments []*moment, ref task.Ref) Version {
 		}
 	}
 	for _, p := range seen {
-		i.Private = append(i.Private, p.PrivateBytes)
+		i.Private = append(i.Private, p.Guests.PrivateBytes)
 	}
 	return v
 }

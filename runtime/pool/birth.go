@@ -20,7 +20,11 @@ var errExited = errors.New("the constructor ended its goroutine")
 // up to Min for those to come.
 func (p *Pool[T]) growLocked() {
 	for !p.closed && len(p.items) < p.options.Max && p.wantingLocked() {
-		p.beginLocked(nil)
+		why := WarmUp
+		if p.line.length > p.building {
+			why = Demand
+		}
+		p.beginLocked(why, nil)
 	}
 }
 
@@ -46,16 +50,16 @@ func (p *Pool[T]) pausedLocked() bool { return p.pause > 0 && time.Now().Before(
 // spareLocked begins a build that nobody waits for yet, if there is room for it.
 func (p *Pool[T]) spareLocked() {
 	if !p.closed && p.building+len(p.ready) == 0 && len(p.items) < p.sizer.size && !p.pausedLocked() {
-		p.beginLocked(nil)
+		p.beginLocked(Spare, nil)
 	}
 }
 
 // beginLocked begins a build, to take the place of an item that has become old, or of
 // nobody.
-func (p *Pool[T]) beginLocked(ancient *item[T]) {
+func (p *Pool[T]) beginLocked(why Why, ancient *item[T]) {
 	p.ids++
 	it := &item[T]{
-		Life: Life{ID: p.ids, State: Building, Born: time.Now()}, pool: p, ancient: ancient,
+		Life: Life{ID: p.ids, State: Building, Why: why, Born: time.Now()}, pool: p, ancient: ancient,
 		idle: jittered(p.options.Idle),
 	}
 	if age := p.options.Age; age > 0 {
@@ -104,6 +108,7 @@ func (p *Pool[T]) built(it *item[T], err error) {
 // bornLocked takes an item in, and returns one that is to be buried for it.
 func (p *Pool[T]) bornLocked(it *item[T]) (gone *item[T]) {
 	p.births.Built++
+	p.births.By[it.Why]++
 	p.births.Err = nil
 	p.pause = 0
 	ancient := it.ancient
@@ -188,7 +193,7 @@ func (p *Pool[T]) buried(it *item[T]) Life {
 	before := p.building
 	p.growLocked()
 	if p.building == before && it.Cause.replaced() && !it.heir && len(p.items) < p.sizer.size && !p.closed && !p.pausedLocked() {
-		p.beginLocked(nil)
+		p.beginLocked(Replacement, nil)
 	}
 	p.settleLocked()
 	return it.Life

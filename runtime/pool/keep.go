@@ -107,7 +107,7 @@ func (p *Pool[T]) renewLocked() (gone *item[T]) {
 	case i < 0:
 		return nil
 	case len(p.items) < p.options.Max:
-		p.beginLocked(p.items[i])
+		p.beginLocked(Renewal, p.items[i])
 		return nil
 	}
 	it := p.items[i]

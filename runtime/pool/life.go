@@ -19,6 +19,21 @@ const (
 	Ended    State = "ended"
 )
 
+// Why is why an instance was built.
+type Why string
+
+// The reasons.
+const (
+	WarmUp      Why = "warm-up"     // fewer than Options.Min were alive
+	Demand      Why = "demand"      // somebody waited
+	Spare       Why = "spare"       // the last one ready was lent, and loans take their instances with them
+	Renewal     Why = "renewal"     // to take the place of one that had become old
+	Replacement Why = "replacement" // one was closed that was still wanted
+)
+
+// Whys lists every reason, in the order above.
+var Whys = []Why{WarmUp, Demand, Spare, Renewal, Replacement}
+
 // Cause is why an instance was closed.
 type Cause string
 
@@ -53,6 +68,8 @@ type Work struct {
 	Run    time.Duration // of that, the guest computed
 	Host   time.Duration // of that, the guest waited on the host
 	Rewind time.Duration // of that, the instance was made clean again
+
+	Pages int64 // of memory that rewinds put back
 }
 
 func (w *Work) note(r Report) {
@@ -71,18 +88,22 @@ func (w *Work) note(r Report) {
 	w.Run += r.Run
 	w.Host += r.Host
 	w.Rewind += r.Rewind
+	w.Pages += r.Pages
 }
 
 // Life is what is known of one instance.
 type Life struct {
 	ID    int64 // counts up from 1 in the order in which builds began
 	State State
+	Why   Why   // it was built
 	Cause Cause // why it was or will be closed; "" when nothing is known against it
 
 	Born  time.Time     // when its build began
 	Birth time.Duration // how long that took; zero while it goes on
 	Used  time.Time     // when it was last given back, or came into the pool; good to a beat
 	Died  time.Time     // zero while it lives
+
+	LastPages int64 // that the last rewind put back
 
 	Work
 }

@@ -34,6 +34,10 @@ type Report struct {
 	// Rewind is how long it took to make the instance clean. It takes a core as Run does.
 	Rewind time.Duration
 
+	// Pages is how many pages of memory that put back, over all calls, and LastPages how
+	// many of them after the last.
+	Pages, LastPages int64
+
 	// Held is how long the loan lasted. Zero: the other three together.
 	Held time.Duration
 
@@ -98,6 +102,7 @@ func (l Loan[T]) lock() *Pool[T] {
 // noteLocked writes down what a borrower tells.
 func (p *Pool[T]) noteLocked(it *item[T], r Report) {
 	it.note(r)
+	it.LastPages = r.LastPages
 	p.work.note(r)
 	p.sizer.note(r.Run+r.Rewind, r.Host)
 	switch r.Fault {

@@ -77,7 +77,7 @@ func New[T any](o Options[T], construct func(context.Context) (T, error), destro
 	return &Pool[T]{
 		options: o, construct: construct, destroy: destroy, life: life, end: end, gone: make(chan struct{}),
 		sizer: newSizer(o.Cores, o.Min, o.Max, o.Idle, now), now: now,
-		deaths: Deaths{By: make(map[Cause]int64)},
+		births: Births{By: make(map[Why]int64)}, deaths: Deaths{By: make(map[Cause]int64)},
 	}
 }
 

@@ -23,6 +23,7 @@ type Stats struct {
 // Births counts what the constructor did.
 type Births struct {
 	Built  int64
+	By     map[Why]int64 // of these; every reason is there
 	Failed int64
 	Time   time.Duration // over both
 	Err    error         // of the last one that failed, nil when none did since the last that did not
@@ -64,6 +65,10 @@ func (p *Pool[T]) Stats() Stats {
 	s.Deaths.By = make(map[Cause]int64, len(Causes))
 	for _, c := range Causes {
 		s.Deaths.By[c] = p.deaths.By[c]
+	}
+	s.Births.By = make(map[Why]int64, len(Whys))
+	for _, w := range Whys {
+		s.Births.By[w] = p.births.By[w]
 	}
 	now := time.Now()
 	for _, it := range p.items {

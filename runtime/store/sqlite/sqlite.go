@@ -30,7 +30,14 @@ var releases string
 var migrations = []string{schema, releases}
 
 // DB is an open database. It is safe for concurrent use.
-type DB struct{ sql *sql.DB }
+type DB struct {
+	sql *sql.DB
+
+	// OnCommit is told how long each change took to be written and synced, from when its
+	// statements were done; of a change of a single statement, that one included. Nil:
+	// nobody is. It is set before the database is used.
+	OnCommit func(time.Duration)
+}
 
 var _ store.Catalogue = (*DB)(nil)
 
@@ -46,7 +53,7 @@ func Open(ctx context.Context, path string) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open database: %w", err)
 	}
-	db := &DB{handle}
+	db := &DB{sql: handle}
 	if err := db.migrate(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("open database %s: %w", path, err), handle.Close())
 	}
@@ -56,6 +63,9 @@ func Open(ctx context.Context, path string) (*DB, error) {
 	}
 	return db, nil
 }
+
+// Stats tells of the connections to the database, and of the waits for one.
+func (db *DB) Stats() sql.DBStats { return db.sql.Stats() }
 
 // Close closes the database.
 func (db *DB) Close() error { return db.sql.Close() }
@@ -90,7 +100,17 @@ func (db *DB) transact(ctx context.Context, f func(*sql.Tx) error) error {
 	if err := f(tx); err != nil {
 		return errors.Join(err, tx.Rollback())
 	}
+	defer db.committing()()
 	return tx.Commit()
+}
+
+// committing tells OnCommit how long it took until the returned function was called.
+func (db *DB) committing() (done func()) {
+	if db.OnCommit == nil {
+		return func() {}
+	}
+	begun := time.Now()
+	return func() { db.OnCommit(time.Since(begun)) }
 }
 
 // Plugins implements store.Catalogue.
@@ -155,6 +175,7 @@ func (db *DB) Add(ctx context.Context, v store.Version, r *store.Release) error 
 
 // SetRelease implements store.Catalogue.
 func (db *DB) SetRelease(ctx context.Context, namespace, name string, r store.Release, at time.Time) error {
+	defer db.committing()()
 	return setRelease(ctx, db.sql, namespace, name, r, at)
 }
 
@@ -176,6 +197,7 @@ func setRelease(ctx context.Context, db execer, namespace, name string, r store.
 
 // Delete implements store.Catalogue.
 func (db *DB) Delete(ctx context.Context, namespace, name string) error {
+	defer db.committing()()
 	return change(ctx, db.sql, `DELETE FROM plugins WHERE namespace = ?1 AND name = ?2`, namespace, name)
 }
 
