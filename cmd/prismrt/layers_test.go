@@ -41,11 +41,14 @@ func (s *server) metrics() (text []byte, families map[string]*dto.MetricFamily) 
 	return text, families
 }
 
-// used starts a server that has served calls, one of which failed.
+// used starts a server that has served calls, one of which failed, and traces them to
+// where nobody listens.
 func used(t *testing.T) *server {
-	s := start(t, t.TempDir())
+	configuration := filepath.Join(t.TempDir(), "runtime.toml")
+	writeFile(t, configuration, "[trace]\nendpoint = \"http://127.0.0.1:1\"\n")
+	s := start(t, t.TempDir(), "--config", configuration)
 	s.uploadPatient("guest", obedient(t))
-	for _, input := range []string{"upper abc", "upper abc", "exit 3"} {
+	for _, input := range []string{"upper abc", "upper abc", "sleep 5ms", "exit 3"} {
 		s.do("POST", "/v1/plugins/guest/invoke", []byte(input))
 	}
 	return s
