@@ -30,8 +30,9 @@ $(GUEST_C):
 	$(MAKE) -C sdk/c
 
 .PHONY: tools
-tools: ## install what guests are built with, where it is missing
+tools: ## install what guests are built with and tests use, where it is missing
 	sh sdk/c/tools.sh
+	sh cmd/prismrt/testdata/tools.sh
 
 DEMO := bin/demo -server bin/prismrt -plugin $(GUEST_GO) -data ../shared/data/market,sdk/testdata/market
 

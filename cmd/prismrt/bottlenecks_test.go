@@ -1,12 +1,16 @@
 package main_test
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
+	"os"
+	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -145,6 +149,33 @@ func (s *server) tells(kind string, of found) {
 	})
 }
 
+// slowDown makes system calls of the server take longer.
+func (s *server) slowDown(calls string, by time.Duration) {
+	s.t.Helper()
+	if _, err := exec.LookPath("strace"); err != nil {
+		s.t.Skip("make tools installs strace, by which system calls are made slow")
+	}
+	cmd := exec.Command("strace", "-f", "-o", "/dev/null", "-p", strconv.Itoa(s.cmd.Process.Pid), "-e", "trace="+calls,
+		"-e", fmt.Sprintf("inject=%s:delay_enter=%d", calls, by.Microseconds()))
+	says, err := cmd.StderrPipe()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Cleanup(func() { _ = cmd.Process.Signal(os.Interrupt); _ = cmd.Wait() })
+	lines := bufio.NewScanner(says)
+	for lines.Scan() {
+		if strings.Contains(lines.Text(), "attached") {
+			return
+		}
+		if strings.Contains(lines.Text(), "ptrace") {
+			s.t.Skipf("nobody may trace here: %s", lines.Text())
+		}
+	}
+}
+
 func TestPlantedBottlenecksAreFound(t *testing.T) {
 	t.Run("a pool that is too small, and the gain of what is advised", func(t *testing.T) {
 		s := startAs(t, shipped, t.TempDir())
@@ -258,6 +289,18 @@ func TestPlantedBottlenecksAreFound(t *testing.T) {
 		s.plant("p", "")
 		s.callers(1, "p/invoke/trap", always(""))
 		s.finds("failures").is(t, "run", "p")
+	})
+	t.Run("a slow disk", func(t *testing.T) {
+		s := startAs(t, shipped, t.TempDir())
+		s.upload("p", telling(1))
+		s.upload("p", telling(2))
+		s.slowDown("fsync,fdatasync", 100*time.Millisecond)
+		for n := range 6 {
+			if status, answer := s.do("POST", "/v1/plugins/p/live", fmt.Appendf(nil, `{"version": %d}`, 1+n%2)); status != http.StatusOK {
+				t.Fatalf("%d %s", status, answer)
+			}
+		}
+		s.finds("slow_disk").is(t, "disk", "")
 	})
 	t.Run("nothing, on an idle and on a busy server", func(t *testing.T) {
 		s := startAs(t, shipped, t.TempDir())
