@@ -43,7 +43,7 @@ func serve(t *testing.T, change ...func(*api.Options)) (url string, log *bytes.B
 		t.Fatal(err)
 	}
 	e, err := engine.New(t.Context(), engine.Options{
-		CacheDir: filepath.Join(dir, "code"), Hosts: []engine.Host{{Name: wasi.Module, Instantiate: wasi.Instantiate}, {Name: prism.Module, Instantiate: prism.Instantiate}}, Log: logger,
+		CacheDir: filepath.Join(dir, "code"), Hosts: []engine.Host{{Name: wasi.Module, Instantiate: wasi.Instantiate, Waits: wasi.Waits}, {Name: prism.Module, Instantiate: prism.Instantiate}}, Log: logger,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -196,7 +196,7 @@ func newEngine(ctx context.Context, cfg config.Config, dir string, log *slog.Log
 		CompileTimeout: timeout,
 		StartTimeout:   time.Duration(cfg.Upload.StartTimeout),
 		Compilations:   cores,
-		Hosts:          []engine.Host{{Name: wasi.Module, Instantiate: wasi.Instantiate}, {Name: prism.Module, Instantiate: prism.Instantiate}},
+		Hosts:          []engine.Host{{Name: wasi.Module, Instantiate: wasi.Instantiate, Waits: wasi.Waits}, {Name: prism.Module, Instantiate: prism.Instantiate}},
 		Log:            log,
 	})
 }

@@ -140,7 +140,9 @@ func (c *call) Sleep(d time.Duration) {
 	case <-timer.C:
 	case <-c.Done():
 	}
-	c.instance.waited += time.Since(begun)
+	waited := time.Since(begun)
+	c.instance.waited += waited
+	c.sampleWait(waited)
 	if !c.enter() {
 		panic(errEnded)
 	}

@@ -76,6 +76,7 @@ func (c *call) begun(ctx context.Context) {
 		i.stack.Set(i.image.stack)
 		c.output = append(c.output, p.output...) // what is answered is the caller's
 		c.log, c.failure = p.log.clone(), p.failure
+		c.stack = nil // it was where this run began
 		p.resume(ctx)
 	}
 	if i.beginning == nil {

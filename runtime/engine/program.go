@@ -29,8 +29,10 @@ type Program struct {
 	memory    int // bytes an instance's memory may have
 	args      []string
 	environ   []string
-	world     *world // what instances are born into
-	resumes   bool   // there is a resumeFunction
+	world     *world       // what instances are born into
+	resumes   bool         // there is a resumeFunction
+	sampler   Sampler      // nil: it is not sampled
+	unsampled atomic.Int64 // fuel of instances that have ended
 
 	// first is held while the first instance is made and its image taken.
 	first sync.Mutex
@@ -108,6 +110,9 @@ func (e *Engine) rewrite(d task.Digest, module []byte) (*wasm.Rewritten, error) 
 
 func (e *Engine) load(ctx context.Context, v task.Version, rewritten *wasm.Rewritten) (_ *Program, err error) {
 	p := &Program{version: v, engine: e, rewritten: rewritten, world: e.enter(v.Ref.Namespace, v.Digest)}
+	if e.options.Sampler != nil {
+		p.sampler = e.options.Sampler(v)
+	}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, p.Close(ctx))

@@ -45,6 +45,9 @@ type Rewritten struct {
 	Globals []string // exports of all mutable globals but those of the meter
 	Spoils  bool     // there is a SpoiltGlobal: code can change what cannot be carried
 
+	// Appended is the number from which on functions are not the author's.
+	Appended uint32
+
 	// Fixed says why the state cannot be carried, as what a module is or has, so that
 	// each instance must be set up for itself. Empty: it can.
 	Fixed string
@@ -66,7 +69,7 @@ func Rewrite(module []byte) (*Rewritten, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Rewritten{Memory: m.module.Memory, Start: m.module.HasStart, Spoils: m.spoils}
+	r := &Rewritten{Memory: m.module.Memory, Start: m.module.HasStart, Spoils: m.spoils, Appended: m.shifted(uint32(len(m.functions)))}
 	m.carried = r
 	if i, exported := m.export("_start"); exported && m.types[m.functions[i]].Equal(FuncType{}) {
 		r.Command = true

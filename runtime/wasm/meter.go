@@ -18,7 +18,7 @@ const (
 	RefuelFunction = "refuel"
 
 	// RewriteVersion changes whenever the same module is rewritten differently.
-	RewriteVersion = "5"
+	RewriteVersion = "6"
 
 	// FuelGlobal is the exported mutable i64 of instructions that may still be run.
 	FuelGlobal = reservedPrefix + "fuel"
