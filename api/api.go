@@ -16,6 +16,7 @@ import (
 	"github.com/marketprism/prismrt/plugins"
 	"github.com/marketprism/prismrt/runtime/health"
 	"github.com/marketprism/prismrt/runtime/monitor"
+	"github.com/marketprism/prismrt/runtime/profile"
 	"github.com/marketprism/prismrt/runtime/task"
 )
 
@@ -53,6 +54,9 @@ type Options struct {
 	Invoker   Invoker
 	Monitor   *monitor.Monitor
 
+	// Profiles are of what guests burn their fuel in. Nil: none are taken.
+	Profiles *profile.Profiler
+
 	// Unready returns why the server should not get calls now; nothing: it should.
 	Unready func() []string
 
@@ -76,6 +80,9 @@ func New(o Options) http.Handler {
 	if o.Cores == 0 {
 		o.Cores = runtime.GOMAXPROCS(0)
 	}
+	if o.Profiles == nil {
+		o.Profiles = profile.New(profile.Options{})
+	}
 	s := &server{o}
 	r := chi.NewRouter()
 	r.Use(middleware.GetHead)
@@ -88,6 +95,7 @@ func New(o Options) http.Handler {
 	r.Delete("/v1/plugins/{name}", s.handle(s.deletePlugin, "force"))
 	r.Post("/v1/plugins/{name}/live", s.handle(s.setLive))
 	r.Get("/v1/plugins/{name}/instances", s.handle(s.listInstances))
+	r.Get("/v1/plugins/{name}/profile", s.handle(s.profile, profileQuery...))
 	r.Get("/v1/plugins/{name}/versions/{version}/module", s.handle(s.getModule))
 	r.Post("/v1/plugins/{name}/invoke", s.handle(s.invoke))
 	r.Post("/v1/plugins/{name}/invoke/{function}", s.handle(s.invoke))

@@ -27,6 +27,7 @@ import (
 	"github.com/marketprism/prismrt/runtime/health"
 	"github.com/marketprism/prismrt/runtime/invoke"
 	"github.com/marketprism/prismrt/runtime/monitor"
+	"github.com/marketprism/prismrt/runtime/profile"
 	"github.com/marketprism/prismrt/runtime/sched"
 	"github.com/marketprism/prismrt/runtime/store/blob"
 	"github.com/marketprism/prismrt/runtime/store/sqlite"
@@ -41,6 +42,7 @@ type server struct {
 	db        *sqlite.DB
 	engine    *engine.Engine
 	monitor   *monitor.Monitor
+	profiles  *profile.Profiler
 	invoker   *invoke.Invoker
 	catalogue *plugins.Catalogue
 
@@ -125,7 +127,8 @@ func (s *server) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if s.engine, err = newEngine(ctx, s.config, filepath.Join(dir, "code"), s.log); err != nil {
+	s.profiles = profile.New(profile.Options{Lines: func(d task.Digest) func(uint64) (string, int) { return s.engine.Lines(d) }})
+	if s.engine, err = newEngine(ctx, s.config, filepath.Join(dir, "code"), s.sampler, s.log); err != nil {
 		return err
 	}
 	s.monitor = monitor.New(monitor.Sources{
@@ -140,7 +143,8 @@ func (s *server) open(ctx context.Context) error {
 		Breaker: health.Options{
 			Threshold: s.config.Health.Threshold, MinCalls: s.config.Health.MinCalls, Open: time.Duration(s.config.Health.Open),
 		},
-		Fenced: func(ref task.Ref, why string) { s.catalogue.TakeOver(context.Background(), ref, why) },
+		Forgotten: s.profiles.Forget,
+		Fenced:    func(ref task.Ref, why string) { s.catalogue.TakeOver(context.Background(), ref, why) },
 	})
 	s.catalogue, err = plugins.Open(ctx, plugins.Options{
 		Store: s.db, Modules: modules, Runner: s.invoker, Hosts: s.engine, Code: s.engine, Defaults: defaults(s.config), Log: s.log,
@@ -150,7 +154,7 @@ func (s *server) open(ctx context.Context) error {
 
 func (s *server) handler() http.Handler {
 	return api.New(api.Options{
-		Catalogue: s.catalogue, Invoker: s.invoker, Monitor: s.monitor, Unready: s.unready,
+		Catalogue: s.catalogue, Invoker: s.invoker, Monitor: s.monitor, Profiles: s.profiles, Unready: s.unready,
 		MaxModule: s.config.Upload.Module, MaxManifest: s.config.Upload.Manifest,
 		BodyTimeout: time.Duration(s.config.Server.BodyTimeout), Cores: cores, Log: s.log,
 	})
@@ -183,8 +187,11 @@ func (s *server) close() error {
 	return errors.Join(errs...)
 }
 
+// sampler has the programs of a version sampled.
+func (s *server) sampler(v task.Version) engine.Sampler { return s.profiles.Recorder(v) }
+
 // newEngine makes the engine that compiles in a child process of this binary.
-func newEngine(ctx context.Context, cfg config.Config, dir string, log *slog.Logger) (*engine.Engine, error) {
+func newEngine(ctx context.Context, cfg config.Config, dir string, sampler func(task.Version) engine.Sampler, log *slog.Logger) (*engine.Engine, error) {
 	timeout := time.Duration(cfg.Upload.CompileTimeout)
 	compiler, err := compilerCommand(uint64(cfg.Upload.CompileMemory), timeout)
 	if err != nil {
@@ -197,6 +204,7 @@ func newEngine(ctx context.Context, cfg config.Config, dir string, log *slog.Log
 		StartTimeout:   time.Duration(cfg.Upload.StartTimeout),
 		Compilations:   cores,
 		Hosts:          []engine.Host{{Name: wasi.Module, Instantiate: wasi.Instantiate, Waits: wasi.Waits}, {Name: prism.Module, Instantiate: prism.Instantiate}},
+		Sampler:        sampler,
 		Log:            log,
 	})
 }

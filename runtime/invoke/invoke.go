@@ -45,6 +45,9 @@ type Options struct {
 	// (Route, Share), or with Resume.
 	Fenced func(ref task.Ref, why string)
 
+	// Forgotten, unless it is nil, is told of each plugin that nothing leads to any more.
+	Forgotten func(namespace, plugin string)
+
 	// Log gets what goes wrong when nobody waits for an answer.
 	Log *slog.Logger
 }

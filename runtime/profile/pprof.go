@@ -22,13 +22,14 @@ func (p *Profile) WritePprof(w io.Writer, base *Profile) error {
 		}); err != nil {
 			return fmt.Errorf("scale a profile: %w", err)
 		}
-		period, from, comments := out.Period, out.TimeNanos, out.Comments
+		period, from := out.Period, out.TimeNanos
+		out.Comments = append(out.Comments, fmt.Sprintf("less version %d from %s to %s, scaled to as much fuel", base.Ref.Version, clock(base.From), clock(base.To)))
+		under.Comments = nil
 		var err error
 		if out, err = profile.Merge([]*profile.Profile{out, under}); err != nil {
 			return fmt.Errorf("subtract a profile: %w", err)
 		}
 		out.Period, out.TimeNanos, out.DurationNanos = period, from, p.To.Sub(p.From).Nanoseconds()
-		out.Comments = append(comments, fmt.Sprintf("less version %d from %s to %s, scaled to as much fuel", base.Ref.Version, clock(base.From), clock(base.To)))
 	}
 	if err := out.CheckValid(); err != nil {
 		return fmt.Errorf("make a profile: %w", err)

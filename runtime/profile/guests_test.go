@@ -1,0 +1,200 @@
+package profile_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"math"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/marketprism/prismrt/host/wasi"
+	"github.com/marketprism/prismrt/runtime/engine"
+	"github.com/marketprism/prismrt/runtime/profile"
+	"github.com/marketprism/prismrt/runtime/task"
+)
+
+// build builds testdata/burn with a command, of which OUT is what it makes. The test is
+// skipped where a guest's compiler is not there.
+func build(t *testing.T, env string, command ...string) []byte {
+	t.Helper()
+	if _, err := exec.LookPath(command[0]); err != nil {
+		t.Skipf("make tools installs %s: %v", command[0], err)
+	}
+	out := filepath.Join(t.TempDir(), "guest.wasm")
+	for i := range command {
+		if command[i] == "OUT" {
+			command[i] = out
+		}
+	}
+	cmd := exec.CommandContext(t.Context(), command[0], command[1:]...)
+	cmd.Dir = "testdata/burn"
+	cmd.Env = append(os.Environ(), strings.Fields(env)...)
+	if text, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %v\n%s", command, err, text)
+	}
+	module, err := os.ReadFile(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return module
+}
+
+func inC(t *testing.T) []byte {
+	clang := "clang"
+	if name := os.Getenv("CLANG"); name != "" {
+		clang = name
+	}
+	command := []string{clang, "--target=wasm32-wasi", "-O2", "-g", "-o", "OUT", "main.c"}
+	if root := os.Getenv("WASI_SYSROOT"); root != "" {
+		command = append(command, "--sysroot="+root)
+	}
+	return build(t, "", command...)
+}
+
+func inGo(t *testing.T) []byte {
+	return build(t, "GOOS=wasip1 GOARCH=wasm", "go", "build", "-o", "OUT", "main.go")
+}
+
+func inRust(t *testing.T) []byte {
+	rustc, target := "/usr/bin/rustc", "wasm32-wasi"
+	if name := os.Getenv("RUSTC"); name != "" {
+		rustc = name
+	}
+	if list, err := exec.CommandContext(t.Context(), rustc, "--print", "target-list").Output(); err == nil && bytes.Contains(list, []byte("wasm32-wasip1\n")) {
+		target = "wasm32-wasip1"
+	}
+	return build(t, "", rustc, "-O", "-C", "panic=abort", "--target", target, "-o", "OUT", "main.rs")
+}
+
+// burning is an instance of a guest that is sampled.
+type burning struct {
+	*engine.Instance
+	t        *testing.T
+	profiler *profile.Profiler
+	ref      task.Ref
+	fuel     int64 // by all calls
+}
+
+func burn(t *testing.T, module []byte) *burning {
+	t.Helper()
+	var e *engine.Engine
+	p := profile.New(profile.Options{Lines: func(d task.Digest) func(uint64) (string, int) { return e.Lines(d) }})
+	e, err := engine.New(t.Context(), engine.Options{
+		CacheDir: t.TempDir(), Hosts: []engine.Host{{Name: wasi.Module, Instantiate: wasi.Instantiate, Waits: wasi.Waits}},
+		Sampler: func(v task.Version) engine.Sampler { return p.Recorder(v) },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := task.Version{
+		Ref: guest.Ref, Digest: task.DigestOf(module), ABI: task.ABICommand,
+		Limits: task.Limits{Memory: 64 << 20, Timeout: task.Duration(time.Minute), Fuel: 1e12, Stack: 1 << 20, Input: 1 << 10, Output: 1 << 10},
+	}
+	program, err := e.Compile(t.Context(), v, module)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := program.Close(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+	i, err := program.Instantiate(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := i.Close(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+	return &burning{Instance: i, t: t, profiler: p, ref: v.Ref}
+}
+
+// call makes a call and returns what it burnt.
+func (b *burning) call(input string) int64 {
+	b.t.Helper()
+	_, fuel, err := b.Run(b.t.Context(), task.Invocation{Input: []byte(input)}, nil)
+	if err == nil {
+		_, err = b.Rewind()
+	}
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	b.fuel += fuel
+	return fuel
+}
+
+// parts are the parts of all fuel that a call burns in its three functions.
+func (b *burning) parts(turns int) map[string]float64 {
+	nothing := b.call(fmt.Sprint("-", turns))
+	all := b.call(fmt.Sprint("pcr", turns))
+	parts := map[string]float64{}
+	for _, letter := range []string{"p", "c", "r"} {
+		parts[letter] = float64(b.call(fmt.Sprint(letter, turns))-nothing) / float64(all)
+	}
+	return parts
+}
+
+// letterOf is the letter of a guest's function, in whichever language.
+func letterOf(function string) string {
+	for name, letter := range map[string]string{"parse": "p", "checksum": "c", "render": "r"} {
+		if strings.Contains(function, name) {
+			return letter
+		}
+	}
+	return ""
+}
+
+func TestAProfileSaysWhereTheFuelGoes(t *testing.T) {
+	const samples = 4000
+	for name, tt := range map[string]struct {
+		module func(*testing.T) []byte
+		turns  int // of a loop of about ten instructions
+		want   map[string]float64
+	}{
+		"C":                 {inC, 1_000_000, map[string]float64{"p": 0.6, "c": 0.3, "r": 0.1}},
+		"Go":                {inGo, 1_000_000, map[string]float64{"p": 0.6, "c": 0.3, "r": 0.1}},
+		"Rust":              {inRust, 1_000_000, map[string]float64{"p": 0.6, "c": 0.3, "r": 0.1}},
+		"C, short calls":    {inC, 20, nil},
+		"Rust, short calls": {inRust, 20, nil},
+		"Go, short calls":   {inGo, 2000, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := burn(t, tt.module(t))
+			parts := b.parts(tt.turns)
+			for letter, want := range tt.want {
+				if math.Abs(parts[letter]-want) > 0.01 {
+					t.Errorf("of the guest's fuel %.3f is in %s, it is meant to be %.2f", parts[letter], letter, want)
+				}
+			}
+			var p *profile.Profile
+			for p == nil || p.Total.Samples < samples {
+				for begun := time.Now(); time.Since(begun) < 200*time.Millisecond; {
+					b.call(fmt.Sprint("pcr", tt.turns))
+				}
+				p = b.profiler.Take(profile.Query{Ref: b.ref, Window: profile.Longest})
+			}
+			got := map[string]float64{}
+			for _, f := range p.Functions() {
+				got[letterOf(f.Name)] += f.FlatShare
+			}
+			for _, letter := range []string{"p", "c", "r"} {
+				if math.Abs(got[letter]-parts[letter]) > 0.03 {
+					t.Errorf("%s has %.3f of the profile and %.3f of the fuel", letter, got[letter], parts[letter])
+				}
+			}
+			t.Logf("%d calls' fuel %d, profile %d in %d samples: %.4v, in truth %.4v", b.fuel/max(1, b.fuel), b.fuel, p.Total.Fuel, p.Total.Samples, got, parts)
+			for i, f := range p.Functions() {
+				if i < 6 {
+					t.Logf("%+v", f)
+				}
+			}
+		})
+	}
+}
