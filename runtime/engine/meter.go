@@ -77,6 +77,7 @@ func (c *call) run(stack []uint64, functions ...api.Function) (err error) {
 		}
 	}
 	c.settle()
+	c.sampleEnd(functions[len(functions)-1])
 	c.unwatch((*memory.Memory).Watched)
 	return err
 }

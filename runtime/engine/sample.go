@@ -39,7 +39,8 @@ type sampling struct {
 	calls   field // of wazero's iterator over the stack, once looked up
 	sample  task.Sample
 	frames  []task.Frame
-	current experimental.StackIterator
+	current experimental.StackIterator // of the guest that is sampled
+	ended   api.FunctionDefinition     // what was called, where the guest has ended
 }
 
 // beginSampling takes over what the program's instances before left.
@@ -78,6 +79,19 @@ func (c *call) sampleFuel() {
 	s.since, s.until = 0, sampleDistance()
 }
 
+// sampleEnd takes a sample that is late when the guest has ended: what it ran after its last
+// check was a part of the function that was called, and not of what is called next.
+func (c *call) sampleEnd(f api.Function) {
+	s := &c.instance.sampling
+	if s.until > 0 || c.instance.program.sampler == nil {
+		return
+	}
+	s.ended = f.Definition()
+	c.take(s.since, 0)
+	s.ended = nil
+	s.since, s.until = 0, sampleDistance()
+}
+
 // sampleWait tells of a wait in a function of the host.
 func (c *call) sampleWait(waited time.Duration) {
 	if c.instance.program.sampler != nil {
@@ -91,8 +105,11 @@ func (c *call) take(fuel int64, waited time.Duration) {
 	one := &s.sample
 	one.Calls, one.Fuel, one.Waited, one.Starts = one.Calls[:0], fuel, waited, c.starts
 	s.frames = s.frames[:0]
-	if s.current != nil {
+	switch {
+	case s.current != nil:
 		s.addresses()
+	case s.ended != nil:
+		one.Calls = append(one.Calls, ^uintptr(s.ended.Index())) // no code is there
 	}
 	one.Cut = len(one.Calls) == mostCalls
 	c.instance.program.sampler.Sample(one)
@@ -118,8 +135,11 @@ func (s *sampling) addresses() {
 // frames is task.Sample's Frames.
 func (i *Instance) frames() []task.Frame {
 	s := &i.sampling
-	if len(s.frames) == 0 && s.current != nil {
-		for s.current.Next() {
+	switch {
+	case s.ended != nil:
+		s.frames = append(s.frames[:0], i.program.entry(s.ended))
+	case s.current != nil:
+		for s.current.Next() { // unless it was gone through
 			s.frame()
 		}
 	}
@@ -127,6 +147,16 @@ func (i *Instance) frames() []task.Frame {
 		return f.Host && f.Name == meterName || !f.Host && f.Function >= i.program.rewritten.Appended
 	})
 	return s.frames
+}
+
+// entry is the author's function that an exported one begins with.
+func (p *Program) entry(d api.FunctionDefinition) task.Frame {
+	if d.Index() >= p.rewritten.Appended {
+		if start := p.compiled.ExportedFunctions()["_start"]; start != nil { // the meter's run calls it
+			d = start
+		}
+	}
+	return task.Frame{Function: d.Index(), Name: d.Name()}
 }
 
 const meterName = wasm.MeterModule + "." + wasm.RefuelFunction

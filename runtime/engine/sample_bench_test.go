@@ -22,7 +22,7 @@ func BenchmarkSampling(b *testing.B) {
 		name  string
 		turns int
 	}{{"long", 1_000_000}, {"short", 200}} {
-		module := program(slicesConcat(guest.turns))
+		module := program(countdownFrom(guest.turns))
 		for _, sampled := range []bool{false, true} {
 			name := "guest=" + guest.name + "/sampled=no"
 			if sampled {
@@ -59,8 +59,8 @@ func BenchmarkSampling(b *testing.B) {
 	}
 }
 
-// slicesConcat is code that counts memory[0] down from n.
-func slicesConcat(n int) []byte {
+// countdownFrom is code that counts memory[0] down from n.
+func countdownFrom(n int) []byte {
 	code := append([]byte{0x41, 0}, 0x41)
 	for v := n; ; v >>= 7 { // signed LEB128
 		b := byte(v & 0x7f)

@@ -27,7 +27,8 @@ func (w Weight) of(v Values) int64 {
 }
 
 // Note says what profiles do not see.
-const Note = "a function without a loop has no check of its own and is seen through its caller"
+const Note = "fuel is looked at in loops and where some functions begin: what runs between two looks counts at the second, " +
+	"so that a function without a loop is seen through its caller"
 
 func clock(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 

@@ -3,9 +3,10 @@
 // profiles of a version over a time and with the difference of two, in the formats
 // that tools for profiles read.
 //
-// A function without a loop that is called by others alone has no check of its own
-// (RATIONALE.md, "Where do the checks stand, and what do they charge?"): what it burns is
-// its caller's in a profile.
+// Guests are met at their checks, which stand in loops and where some functions begin
+// (RATIONALE.md, "Where do the checks stand, and what do they charge?"): what they run between
+// two counts at the second. A function without a loop has none of its own, and is seen
+// through its caller.
 package profile
 
 import (
