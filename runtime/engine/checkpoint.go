@@ -71,12 +71,12 @@ func (p *checkpoint) resume(ctx context.Context) { p.restore(p.again(ctx)) }
 // from the checkpoint where there is one.
 func (c *call) begun(ctx context.Context) {
 	c.begins = false
+	c.stack = nil // it is where this run begins: what goes on is elsewhere
 	i := c.instance
 	if p := i.checkpoint; p != nil {
 		i.stack.Set(i.image.stack)
 		c.output = append(c.output, p.output...) // what is answered is the caller's
 		c.log, c.failure = p.log.clone(), p.failure
-		c.stack = nil // it was where this run began
 		p.resume(ctx)
 	}
 	if i.beginning == nil {

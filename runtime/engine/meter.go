@@ -225,6 +225,7 @@ func instantiateMeter(ctx context.Context, r wazero.Runtime) error {
 				c.begun(ctx)
 			} else {
 				c.refuel()
+				c.stack = nil
 			}
 		}), nil, nil).Export(wasm.RefuelFunction).Instantiate(ctx)
 	return err

@@ -21,10 +21,12 @@ type Sampler interface {
 }
 
 // sampleEvery is how much fuel there is from one sample of an instance to the next, on
-// average: BenchmarkSampling says what they cost. It is between half as much and
-// one and a half times as much, each as likely as the other: a guest whose work
-// repeats would otherwise be met at the same point again and again.
-const sampleEvery = 500_000
+// average. A sample takes a guest away from its work for 1 to 3 us, most of which
+// is that caches and predictors forget; half a millisecond's work and more lies between two
+// (BenchmarkSampling). It is between half as much and one and a half times as much,
+// each as likely as the other: a guest whose work repeats would otherwise be met at the
+// same point again and again.
+const sampleEvery = 3_000_000
 
 // mostCalls is where wazero ends a stack: the host function and 28 calls
 // (internal/wasmdebug, MaxFrames, less the entry).
@@ -174,9 +176,8 @@ func (s *sampling) frame() {
 }
 
 // telling are functions of the host that tell a call the guest's stack: the meter's and
-// those in which guests wait. Listeners on functions of the host cost those functions
-// alone (wazero v1.12.0: about 0.1 us a call), and guests are compiled as they are
-// without.
+// those in which guests wait. A listener on a function of the host costs that function alone,
+// with wazero v1.12.0 some 0.1 us a call, and guests are compiled as they are without.
 type telling map[string]bool
 
 // tells makes functions of a host module tell guests' stacks.
@@ -203,8 +204,12 @@ func (telling) Before(ctx context.Context, _ api.Module, _ api.FunctionDefinitio
 	}
 }
 
-// After implements experimental.FunctionListener.
-func (telling) After(ctx context.Context, _ api.Module, _ api.FunctionDefinition, _ []uint64) {
+// After lets go of it. The meter's function does that itself, since every call of a command
+// comes through it.
+func (telling) After(ctx context.Context, _ api.Module, d api.FunctionDefinition, _ []uint64) {
+	if d.Name() == wasm.RefuelFunction && d.ModuleName() == wasm.MeterModule {
+		return
+	}
 	if c, ok := ctx.Value(task.CallKey{}).(*call); ok {
 		c.stack = nil
 	}

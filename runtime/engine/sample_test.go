@@ -128,6 +128,9 @@ func TestWhatWasSampledIsWhatWasBurnt(t *testing.T) {
 		}
 	}
 	check("an instance for each call", 4)
+	if s.fuel < burnt/2 {
+		t.Errorf("of %d only %d were sampled", burnt, s.fuel)
+	}
 	if len(s.broken) > 0 {
 		t.Errorf("broken stacks: %v", s.broken[:1])
 	}
@@ -215,7 +218,7 @@ func TestWaitsAreSampledWithTheirCaller(t *testing.T) {
 func TestWhatAnInstanceDoesBeforeItServesCallsIsToldApart(t *testing.T) {
 	e, s := sampled(t)
 	p := compile(t, e, task.ABICommand, guest(t, task.ABICommand))
-	for range 5 {
+	for n := 0; n < 100 && len(s.stacks) == 0; n++ {
 		i, err := p.Instantiate(t.Context(), nil)
 		if err != nil {
 			t.Fatal(err)

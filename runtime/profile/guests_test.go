@@ -18,6 +18,9 @@ import (
 	"github.com/marketprism/prismrt/runtime/task"
 )
 
+// race tells whether the race detector is on.
+var race bool
+
 // code is what guests are compiled to, once: it takes seconds under the race detector.
 var code string
 
@@ -165,53 +168,60 @@ func letterOf(function string) string {
 	return ""
 }
 
+// agrees makes calls until there are so many samples, and compares the parts that the profile
+// tells with those of the fuel.
+func (b *burning) agrees(turns int, samples int64) {
+	b.t.Helper()
+	parts := b.parts(turns)
+	var p *profile.Profile
+	for p == nil || p.Total.Samples < samples {
+		for begun := time.Now(); time.Since(begun) < 200*time.Millisecond; {
+			b.call(fmt.Sprint("pcr", turns))
+		}
+		p = b.profiler.Take(profile.Query{Ref: b.ref, Window: profile.Longest})
+	}
+	got := map[string]float64{}
+	for _, f := range p.Functions() {
+		got[letterOf(f.Name)] += f.FlatShare
+	}
+	for _, letter := range []string{"p", "c", "r"} {
+		if math.Abs(got[letter]-parts[letter]) > 0.03 {
+			b.t.Errorf("%s has %.3f of the profile and %.3f of the fuel", letter, got[letter], parts[letter])
+		}
+	}
+	b.t.Logf("%d samples: %.3v of the profile, %.3v of the fuel", p.Total.Samples, got, parts)
+}
+
 func TestAProfileSaysWhereTheFuelGoes(t *testing.T) {
-	for name, tt := range map[string]struct {
-		module func(*testing.T) []byte
-		turns  int // of a loop of about ten instructions
-		// Of short calls a point is the standard deviation of the larger parts; long ones
-		// are told much better, since they are looked at in step.
-		samples int64
-		want    map[string]float64
-	}{
-		"C":                 {inC, 1_000_000, 500, map[string]float64{"p": 0.6, "c": 0.3, "r": 0.1}},
-		"Go":                {inGo, 1_000_000, 500, map[string]float64{"p": 0.6, "c": 0.3, "r": 0.1}},
-		"Rust":              {inRust, 1_000_000, 500, map[string]float64{"p": 0.6, "c": 0.3, "r": 0.1}},
-		"C, short calls":    {inC, 20, 3000, nil},
-		"Rust, short calls": {inRust, 20, 3000, nil},
-	} {
+	for name, module := range map[string]func(*testing.T) []byte{"C": inC, "Go": inGo, "Rust": inRust} {
 		t.Run(name, func(t *testing.T) {
-			b := burn(t, tt.module(t))
-			parts := b.parts(tt.turns)
-			for letter, want := range tt.want {
+			b := burn(t, module(t))
+			parts := b.parts(1_000_000)
+			for letter, want := range map[string]float64{"p": 0.6, "c": 0.3, "r": 0.1} {
 				if math.Abs(parts[letter]-want) > 0.01 {
 					t.Errorf("of the guest's fuel %.3f is in %s, it is meant to be %.2f", parts[letter], letter, want)
 				}
 			}
-			var p *profile.Profile
-			for p == nil || p.Total.Samples < tt.samples {
-				for begun := time.Now(); time.Since(begun) < 200*time.Millisecond; {
-					b.call(fmt.Sprint("pcr", tt.turns))
-				}
-				p = b.profiler.Take(profile.Query{Ref: b.ref, Window: profile.Longest})
-			}
-			got := map[string]float64{}
-			for _, f := range p.Functions() {
-				got[letterOf(f.Name)] += f.FlatShare
-			}
-			for _, letter := range []string{"p", "c", "r"} {
-				if math.Abs(got[letter]-parts[letter]) > 0.03 {
-					t.Errorf("%s has %.3f of the profile and %.3f of the fuel", letter, got[letter], parts[letter])
-				}
-			}
+			b.agrees(1_000_000, 500)
 		})
+	}
+}
+
+// Calls of some 3,000 instructions, a thousand between two samples: each sample is a throw of
+// the dice, and with so many a point is the standard deviation of the larger parts.
+func TestManyShortCallsAreSampledAsLongOnesAre(t *testing.T) {
+	if race {
+		t.Skip("make test runs it without the race detector, too: it takes millions of calls")
+	}
+	for name, module := range map[string]func(*testing.T) []byte{"C": inC, "Rust": inRust} {
+		t.Run(name, func(t *testing.T) { burn(t, module(t)).agrees(20, 2500) })
 	}
 }
 
 func TestStacksOfACommandThatGoesOnFromItsCheckpointAreWhole(t *testing.T) {
 	b := burn(t, inC(t))
 	for range 20 {
-		b.call("pcr100000")
+		b.call("pcr1000000")
 	}
 	p := b.profiler.Take(profile.Query{Ref: b.ref, Window: time.Minute, Lines: true})
 	for _, line := range strings.Split(strings.TrimSpace(folded(t, p, nil, profile.ByFuel)), "\n") {
