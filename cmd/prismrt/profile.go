@@ -91,7 +91,7 @@ func printProfile(t *terminal, p *client.Profile) error {
 		})
 	}
 	if rows != nil {
-		if err := t.table(table.Row{"flat", "instructions", "cum", "instructions", "host", "function"}, rows, "flat", "instructions", "cum", "host"); err != nil {
+		if err := t.table(table.Row{"flat", "flat fuel", "cum", "cum fuel", "host", "function"}, rows, "flat", "flat fuel", "cum", "cum fuel", "host"); err != nil {
 			return err
 		}
 	}

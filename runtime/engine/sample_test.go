@@ -78,6 +78,24 @@ func turns(n int) []byte {
 	return slices.Concat([]byte{0x41}, count, []byte{0x21, 0, 0x03, 0x40, 0x20, 0, 0x41, 1, 0x6b, 0x22, 0, 0x0d, 0, 0x0b, 0x41, 0})
 }
 
+// countdownFrom is code that counts memory[0] down from n.
+func countdownFrom(n int) []byte {
+	code := append([]byte{0x41, 0}, 0x41)
+	for v := n; ; v >>= 7 { // signed LEB128
+		b := byte(v & 0x7f)
+		if v < 64 {
+			code = append(code, b)
+			break
+		}
+		code = append(code, b|0x80)
+	}
+	return append(code, 0x36, 2, 0,
+		0x03, 0x40, // loop
+		0x41, 0, 0x41, 0, 0x28, 2, 0, 0x41, 1, 0x6b, 0x36, 2, 0, // memory[0]--
+		0x41, 0, 0x28, 2, 0, 0x0d, 0, // br_if 0 (memory[0])
+		0x0b)
+}
+
 // calling is code that calls a function.
 func calling(function byte) []byte { return []byte{0x10, function, 0x1a, 0x41, 0} }
 

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/marketprism/prismrt/host/prism"
 	"github.com/marketprism/prismrt/host/wasi"
 	"github.com/marketprism/prismrt/runtime/engine"
 	"github.com/marketprism/prismrt/runtime/profile"
@@ -37,7 +38,7 @@ func TestMain(m *testing.M) {
 
 // build builds testdata/burn with a command, of which OUT is what it makes. The test is
 // skipped where a guest's compiler is not there.
-func build(t *testing.T, env string, command ...string) []byte {
+func build(t testing.TB, env string, command ...string) []byte {
 	t.Helper()
 	if _, err := exec.LookPath(command[0]); err != nil {
 		t.Skipf("make tools installs %s: %v", command[0], err)
@@ -61,7 +62,7 @@ func build(t *testing.T, env string, command ...string) []byte {
 	return module
 }
 
-func inC(t *testing.T) []byte {
+func inC(t testing.TB) []byte {
 	clang := "clang"
 	if name := os.Getenv("CLANG"); name != "" {
 		clang = name
@@ -73,11 +74,11 @@ func inC(t *testing.T) []byte {
 	return build(t, "", command...)
 }
 
-func inGo(t *testing.T) []byte {
+func inGo(t testing.TB) []byte {
 	return build(t, "GOOS=wasip1 GOARCH=wasm", "go", "build", "-o", "OUT", "main.go")
 }
 
-func inRust(t *testing.T) []byte {
+func inRust(t testing.TB) []byte {
 	rustc, target := "/usr/bin/rustc", "wasm32-wasi"
 	if name := os.Getenv("RUSTC"); name != "" {
 		rustc = name
@@ -91,25 +92,31 @@ func inRust(t *testing.T) []byte {
 // burning is an instance of a guest that is sampled.
 type burning struct {
 	*engine.Instance
-	t        *testing.T
+	t        testing.TB
 	profiler *profile.Profiler
 	ref      task.Ref
 	fuel     int64 // by all calls
 }
 
-func burn(t *testing.T, module []byte) *burning {
+func burn(t testing.TB, module []byte) *burning { return run(t, module, task.ABICommand, true) }
+
+// run makes an instance that is sampled or not.
+func run(t testing.TB, module []byte, abi task.ABI, sampled bool) *burning {
 	t.Helper()
 	var e *engine.Engine
 	p := profile.New(profile.Options{Lines: func(d task.Digest) func(uint64) (string, int) { return e.Lines(d) }})
-	e, err := engine.New(t.Context(), engine.Options{
-		CacheDir: code, Hosts: []engine.Host{{Name: wasi.Module, Instantiate: wasi.Instantiate, Waits: wasi.Waits}},
-		Sampler: func(v task.Version) engine.Sampler { return p.Recorder(v) },
-	})
+	o := engine.Options{CacheDir: code, Hosts: []engine.Host{
+		{Name: wasi.Module, Instantiate: wasi.Instantiate, Waits: wasi.Waits}, {Name: prism.Module, Instantiate: prism.Instantiate},
+	}}
+	if sampled {
+		o.Sampler = func(v task.Version) engine.Sampler { return p.Recorder(v) }
+	}
+	e, err := engine.New(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
 	}
 	v := task.Version{
-		Ref: guest.Ref, Digest: task.DigestOf(module), ABI: task.ABICommand,
+		Ref: guest.Ref, Digest: task.DigestOf(module), ABI: abi, Function: "handle",
 		Limits: task.Limits{Memory: 64 << 20, Timeout: task.Duration(time.Minute), Fuel: 1e12, Stack: 1 << 20, Input: 1 << 10, Output: 1 << 10},
 	}
 	program, err := e.Compile(t.Context(), v, module)
@@ -193,7 +200,7 @@ func (b *burning) agrees(turns int, samples int64) {
 }
 
 func TestAProfileSaysWhereTheFuelGoes(t *testing.T) {
-	for name, module := range map[string]func(*testing.T) []byte{"C": inC, "Go": inGo, "Rust": inRust} {
+	for name, module := range map[string]func(testing.TB) []byte{"C": inC, "Go": inGo, "Rust": inRust} {
 		t.Run(name, func(t *testing.T) {
 			b := burn(t, module(t))
 			parts := b.parts(1_000_000)
@@ -213,7 +220,7 @@ func TestManyShortCallsAreSampledAsLongOnesAre(t *testing.T) {
 	if race {
 		t.Skip("make test runs it without the race detector, too: it takes millions of calls")
 	}
-	for name, module := range map[string]func(*testing.T) []byte{"C": inC, "Rust": inRust} {
+	for name, module := range map[string]func(testing.TB) []byte{"C": inC, "Rust": inRust} {
 		t.Run(name, func(t *testing.T) { burn(t, module(t)).agrees(20, 2500) })
 	}
 }
