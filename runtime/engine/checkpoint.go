@@ -71,7 +71,6 @@ func (p *checkpoint) resume(ctx context.Context) { p.restore(p.again(ctx)) }
 // from the checkpoint where there is one.
 func (c *call) begun(ctx context.Context) {
 	c.begins = false
-	c.stack = nil // it is where this run begins: what goes on is elsewhere
 	i := c.instance
 	if p := i.checkpoint; p != nil {
 		i.stack.Set(i.image.stack)

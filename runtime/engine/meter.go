@@ -217,16 +217,17 @@ func (c *call) looksLong() bool {
 	return time.Since(c.since) > 2*sliceTime
 }
 
-// instantiateMeter offers the function that metered modules call.
+// instantiateMeter offers the functions that metered modules call.
 func instantiateMeter(ctx context.Context, r wazero.Runtime) error {
-	_, err := r.NewHostModuleBuilder(wasm.MeterModule).NewFunctionBuilder().
-		WithGoModuleFunction(api.GoModuleFunc(func(ctx context.Context, _ api.Module, _ []uint64) {
-			if c := ctx.Value(task.CallKey{}).(*call); c.begins {
-				c.begun(ctx)
-			} else {
-				c.refuel()
-				c.stack = nil
-			}
-		}), nil, nil).Export(wasm.RefuelFunction).Instantiate(ctx)
+	b := r.NewHostModuleBuilder(wasm.MeterModule)
+	b.NewFunctionBuilder().WithGoModuleFunction(api.GoModuleFunc(func(ctx context.Context, _ api.Module, _ []uint64) {
+		c := ctx.Value(task.CallKey{}).(*call)
+		c.refuel()
+	}), nil, nil).Export(wasm.RefuelFunction)
+	b.NewFunctionBuilder().WithGoModuleFunction(api.GoModuleFunc(func(ctx context.Context, _ api.Module, _ []uint64) {
+		c := ctx.Value(task.CallKey{}).(*call)
+		c.begun(ctx)
+	}), nil, nil).Export(wasm.BeginFunction)
+	_, err := b.Instantiate(ctx)
 	return err
 }

@@ -204,12 +204,8 @@ func (telling) Before(ctx context.Context, _ api.Module, _ api.FunctionDefinitio
 	}
 }
 
-// After lets go of it. The meter's function does that itself, since every call of a command
-// comes through it.
-func (telling) After(ctx context.Context, _ api.Module, d api.FunctionDefinition, _ []uint64) {
-	if d.Name() == wasm.RefuelFunction && d.ModuleName() == wasm.MeterModule {
-		return
-	}
+// After lets go of it.
+func (telling) After(ctx context.Context, _ api.Module, _ api.FunctionDefinition, _ []uint64) {
 	if c, ok := ctx.Value(task.CallKey{}).(*call); ok {
 		c.stack = nil
 	}
