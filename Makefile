@@ -33,6 +33,7 @@ $(GUEST_C):
 tools: ## install what guests are built with and tests use, where it is missing
 	sh sdk/c/tools.sh
 	sh cmd/prismrt/testdata/tools.sh
+	sh runtime/profile/testdata/burn/tools.sh
 
 DEMO := bin/demo -server bin/prismrt -plugin $(GUEST_GO) -data ../shared/data/market,sdk/testdata/market
 
@@ -51,7 +52,7 @@ run: build bin/demo $(GUEST_GO) ## the same, and leave it serving
 .PHONY: test
 test: guests ## run all tests under the race detector, and without it those that take too long there
 	$(GO) test -race ./...
-	$(GO) test -run 'NothingSurvives|FewAllocations' ./runtime/engine ./api
+	$(GO) test -run 'NothingSurvives|FewAllocations|ManyShortCalls' ./runtime/engine ./runtime/profile ./api
 	$(MAKE) -C bench
 	$(GO) test ./bench
 	cd sdk/go && $(GO) test -race ./...

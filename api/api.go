@@ -15,10 +15,10 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/marketprism/prismrt/plugins"
-	"github.com/marketprism/prismrt/runtime/bottleneck"
 	"github.com/marketprism/prismrt/runtime/event"
 	"github.com/marketprism/prismrt/runtime/health"
 	"github.com/marketprism/prismrt/runtime/monitor"
+	"github.com/marketprism/prismrt/runtime/profile"
 	"github.com/marketprism/prismrt/runtime/task"
 	"github.com/marketprism/prismrt/runtime/tracing"
 )
@@ -57,8 +57,8 @@ type Options struct {
 	Invoker   Invoker
 	Monitor   *monitor.Monitor
 
-	// Hot tells which functions guests burn their fuel in; nil: nobody knows.
-	Hot bottleneck.Hot
+	// Profiles are of what guests burn their fuel in. Nil: none are taken.
+	Profiles *profile.Profiler
 
 	// Events is what goes on. Closing it ends the streams of events, which would otherwise
 	// go on for as long as their clients want.
@@ -93,6 +93,9 @@ func New(o Options) http.Handler {
 	if o.Cores == 0 {
 		o.Cores = runtime.GOMAXPROCS(0)
 	}
+	if o.Profiles == nil {
+		o.Profiles = profile.New(profile.Options{})
+	}
 	s := &server{Options: o}
 	r := chi.NewRouter()
 	r.Use(middleware.GetHead)
@@ -105,6 +108,7 @@ func New(o Options) http.Handler {
 	r.Delete("/v1/plugins/{name}", s.handle(s.deletePlugin, "force"))
 	r.Post("/v1/plugins/{name}/live", s.handle(s.setLive))
 	r.Get("/v1/plugins/{name}/instances", s.handle(s.listInstances))
+	r.Get("/v1/plugins/{name}/profile", s.handle(s.profile, profileQuery...))
 	r.Get("/v1/plugins/{name}/versions/{version}/module", s.handle(s.getModule))
 	r.Post("/v1/plugins/{name}/invoke", s.handle(s.invoke))
 	r.Post("/v1/plugins/{name}/invoke/{function}", s.handle(s.invoke))

@@ -25,6 +25,7 @@ import (
 	"github.com/marketprism/prismrt/runtime/event"
 	"github.com/marketprism/prismrt/runtime/invoke"
 	"github.com/marketprism/prismrt/runtime/monitor"
+	"github.com/marketprism/prismrt/runtime/profile"
 	"github.com/marketprism/prismrt/runtime/store/blob"
 	"github.com/marketprism/prismrt/runtime/store/sqlite"
 	"github.com/marketprism/prismrt/runtime/task"
@@ -43,8 +44,11 @@ func serve(t *testing.T, change ...func(*api.Options)) (url string, log *bytes.B
 	if err != nil {
 		t.Fatal(err)
 	}
-	e, err := engine.New(t.Context(), engine.Options{
-		CacheDir: filepath.Join(dir, "code"), Hosts: []engine.Host{{Name: wasi.Module, Instantiate: wasi.Instantiate}, {Name: prism.Module, Instantiate: prism.Instantiate}}, Log: logger,
+	var e *engine.Engine
+	profiles := profile.New(profile.Options{Lines: func(d task.Digest) func(uint64) (string, int) { return e.Lines(d) }})
+	e, err = engine.New(t.Context(), engine.Options{
+		Sampler:  func(v task.Version) engine.Sampler { return profiles.Recorder(v) },
+		CacheDir: filepath.Join(dir, "code"), Hosts: []engine.Host{{Name: wasi.Module, Instantiate: wasi.Instantiate, Waits: wasi.Waits}, {Name: prism.Module, Instantiate: prism.Instantiate}}, Log: logger,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -58,7 +62,8 @@ func serve(t *testing.T, change ...func(*api.Options)) (url string, log *bytes.B
 	var c *plugins.Catalogue
 	i = invoke.New(invoke.Options{
 		Engine: e, Monitor: m, Pool: invoke.Pool{Waiting: 100}, Log: logger,
-		Fenced: func(ref task.Ref, why string) { c.TakeOver(context.Background(), ref, why) }, Publish: events.Publish,
+		Forgotten: profiles.Forget, Publish: events.Publish,
+		Fenced: func(ref task.Ref, why string) { c.TakeOver(context.Background(), ref, why) },
 	})
 	limits := task.Limits{Memory: 1 << 20, Timeout: task.Duration(10 * time.Second), Fuel: 1e12, Stack: 1 << 20, Input: 1 << 10, Output: 1 << 16}
 	c, err = plugins.Open(t.Context(), plugins.Options{
@@ -69,7 +74,7 @@ func serve(t *testing.T, change ...func(*api.Options)) (url string, log *bytes.B
 		t.Fatal(err)
 	}
 	o := api.Options{
-		Catalogue: c, Invoker: i, Monitor: m, Events: events, Unready: func() []string { return nil },
+		Catalogue: c, Invoker: i, Monitor: m, Profiles: profiles, Events: events, Unready: func() []string { return nil },
 		MaxModule: 1 << 20, MaxManifest: 1 << 10, BodyTimeout: time.Minute, Log: logger,
 	}
 	for _, f := range change {

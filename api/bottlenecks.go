@@ -22,7 +22,7 @@ func (s *server) bottlenecks(w http.ResponseWriter, r *request) error {
 		return err
 	}
 	w.Header().Set("Vary", "Accept")
-	report := bottleneck.NewReport(s.Monitor.Window(window), s.Hot)
+	report := bottleneck.NewReport(s.Monitor.Window(window), s.Profiles.Hot)
 	if mediaType == "application/json" {
 		return s.writeJSON(w, http.StatusOK, report)
 	}

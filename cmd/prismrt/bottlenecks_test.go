@@ -86,8 +86,8 @@ type found struct {
 		GainMS         float64 `json:"gain_ms"`
 	}
 	Functions []struct {
-		Name string
-		Flat float64
+		Name      string  `json:"function"`
+		FlatShare float64 `json:"flat_share"`
 	}
 }
 
@@ -213,6 +213,10 @@ func TestPlantedBottlenecksAreFound(t *testing.T) {
 		s.plant("p", "[limits]\ntimeout = \"30s\"\n")
 		s.callers(1, "p/invoke/spin", always("100000"))
 		s.finds("guest_computes").is(t, "run", "p")
+		s.await("the function to be named", func() bool {
+			f := s.finds("guest_computes")
+			return len(f.Functions) > 0 && f.Functions[0].Name == "find_needle" && f.Functions[0].FlatShare > 0.9
+		})
 	})
 	t.Run("memory that is put back", func(t *testing.T) {
 		s := startAs(t, shipped, t.TempDir())

@@ -97,7 +97,7 @@ func inspect(ctx context.Context, module []byte, abi task.ABI) (*inspection, err
 	}
 	defer os.RemoveAll(dir)
 	cfg := config.Default()
-	e, err := newEngine(ctx, cfg, dir, slog.New(slog.DiscardHandler))
+	e, err := newEngine(ctx, cfg, dir, nil, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return nil, err
 	}

@@ -33,6 +33,7 @@ type commandLine struct {
 	Call    callCmd    `cmd:"" help:"Run a plugin on an input."`
 	Plugins pluginsCmd `cmd:"" help:"List the plugins, or the versions of one."`
 	Live    liveCmd    `cmd:"" help:"Send calls to another version, or a part of them: roll back, or forward."`
+	Profile profileCmd `cmd:"" help:"Show in which functions a plugin burns its fuel and waits."`
 	Rm      rmCmd      `cmd:"" help:"Stop a plugin and forget all its versions."`
 	Events  eventsCmd  `cmd:"" help:"Show what happened on the server, and with -f what happens."`
 

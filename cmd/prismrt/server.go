@@ -31,6 +31,7 @@ import (
 	"github.com/marketprism/prismrt/runtime/health"
 	"github.com/marketprism/prismrt/runtime/invoke"
 	"github.com/marketprism/prismrt/runtime/monitor"
+	"github.com/marketprism/prismrt/runtime/profile"
 	"github.com/marketprism/prismrt/runtime/sched"
 	"github.com/marketprism/prismrt/runtime/store/blob"
 	"github.com/marketprism/prismrt/runtime/store/sqlite"
@@ -49,6 +50,7 @@ type server struct {
 	engine    *engine.Engine
 	monitor   *monitor.Monitor
 	tracer    *tracing.Tracer // nil: nothing is traced
+	profiles  *profile.Profiler
 	invoker   *invoke.Invoker
 	catalogue *plugins.Catalogue
 
@@ -153,7 +155,8 @@ func (s *server) open(ctx context.Context) error {
 		return err
 	}
 	modules.OnSync = s.monitor.ModuleWrites.Observe
-	if s.engine, err = newEngine(ctx, s.config, filepath.Join(dir, "code"), s.log); err != nil {
+	s.profiles = profile.New(profile.Options{Lines: func(d task.Digest) func(uint64) (string, int) { return s.engine.Lines(d) }})
+	if s.engine, err = newEngine(ctx, s.config, filepath.Join(dir, "code"), s.sampler, s.log); err != nil {
 		return err
 	}
 	if s.tracer, err = newTracer(ctx, s.config.Trace, s.log); err != nil {
@@ -169,8 +172,9 @@ func (s *server) open(ctx context.Context) error {
 		Breaker: health.Options{
 			Threshold: s.config.Health.Threshold, MinCalls: s.config.Health.MinCalls, Open: time.Duration(s.config.Health.Open),
 		},
-		Fenced:  func(ref task.Ref, why string) { s.catalogue.TakeOver(context.Background(), ref, why) },
-		Publish: s.events.Publish,
+		Forgotten: s.profiles.Forget,
+		Fenced:    func(ref task.Ref, why string) { s.catalogue.TakeOver(context.Background(), ref, why) },
+		Publish:   s.events.Publish,
 	})
 	s.catalogue, err = plugins.Open(ctx, plugins.Options{
 		Store: s.db, Modules: modules, Runner: s.invoker, Hosts: s.engine, Code: s.engine, Defaults: defaults(s.config), Publish: s.events.Publish, Log: s.log,
@@ -180,7 +184,7 @@ func (s *server) open(ctx context.Context) error {
 
 func (s *server) handler() http.Handler {
 	return api.New(api.Options{
-		Catalogue: s.catalogue, Invoker: s.invoker, Monitor: s.monitor, Events: s.events, Tracer: s.tracer, Unready: s.unready,
+		Catalogue: s.catalogue, Invoker: s.invoker, Monitor: s.monitor, Profiles: s.profiles, Events: s.events, Tracer: s.tracer, Unready: s.unready,
 		MaxModule: s.config.Upload.Module, MaxManifest: s.config.Upload.Manifest,
 		BodyTimeout: time.Duration(s.config.Server.BodyTimeout), Cores: cores, Log: s.log,
 	})
@@ -193,7 +197,7 @@ func (s *server) watcher() *bottleneck.Watcher {
 			s.events.Publish(event.Event{Type: t, Ref: f.Ref, Message: f.Cause, Data: event.Data(f)})
 		}
 	}
-	return &bottleneck.Watcher{Window: s.monitor.Window, Opened: publish(event.FindingOpened), Closed: publish(event.FindingClosed)}
+	return &bottleneck.Watcher{Window: s.monitor.Window, Hot: s.profiles.Hot, Opened: publish(event.FindingOpened), Closed: publish(event.FindingClosed)}
 }
 
 // keptBuffers tells of the memory that packages keep from one use for another.
@@ -242,8 +246,11 @@ func (s *server) flush() {
 	}
 }
 
+// sampler has the programs of a version sampled.
+func (s *server) sampler(v task.Version) engine.Sampler { return s.profiles.Recorder(v) }
+
 // newEngine makes the engine that compiles in a child process of this binary.
-func newEngine(ctx context.Context, cfg config.Config, dir string, log *slog.Logger) (*engine.Engine, error) {
+func newEngine(ctx context.Context, cfg config.Config, dir string, sampler func(task.Version) engine.Sampler, log *slog.Logger) (*engine.Engine, error) {
 	timeout := time.Duration(cfg.Upload.CompileTimeout)
 	compiler, err := compilerCommand(uint64(cfg.Upload.CompileMemory), timeout)
 	if err != nil {
@@ -255,7 +262,8 @@ func newEngine(ctx context.Context, cfg config.Config, dir string, log *slog.Log
 		CompileTimeout: timeout,
 		StartTimeout:   time.Duration(cfg.Upload.StartTimeout),
 		Compilations:   cores,
-		Hosts:          []engine.Host{{Name: wasi.Module, Instantiate: wasi.Instantiate}, {Name: prism.Module, Instantiate: prism.Instantiate}},
+		Hosts:          []engine.Host{{Name: wasi.Module, Instantiate: wasi.Instantiate, Waits: wasi.Waits}, {Name: prism.Module, Instantiate: prism.Instantiate}},
+		Sampler:        sampler,
 		Log:            log,
 	})
 }

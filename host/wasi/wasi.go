@@ -20,6 +20,9 @@ import (
 // Module is the name guests import the functions from.
 const Module = "wasi_snapshot_preview1"
 
+// Waits are the functions in which a guest may wait.
+var Waits = []string{"poll_oneoff"}
+
 // Guest is the instance and the call that a guest's system calls act on. The
 // context that reaches the functions must have one under task.CallKey. Between two
 // calls the package itself keeps nothing.

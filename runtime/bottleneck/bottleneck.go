@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/marketprism/prismrt/runtime/monitor"
+	"github.com/marketprism/prismrt/runtime/profile"
 	"github.com/marketprism/prismrt/runtime/task"
 )
 
@@ -30,7 +31,7 @@ type Finding struct {
 	Cause     string // one sentence
 	Evidence  []Evidence
 	Advice    Advice
-	Functions []Function // of the guest, the hottest first, where it computes too long
+	Functions []profile.Function // of the guest, the hottest first, where it computes too long
 }
 
 // Evidence is a figure that a finding rests on.
@@ -51,31 +52,23 @@ type Advice struct {
 	GainMS float64 `json:"gain_ms,omitempty"`
 }
 
-// Function is one of a guest's, and which part of its fuel was burnt in it: by itself, and
-// with all it called.
-type Function struct {
-	Name  string  `json:"name"`
-	Flat  float64 `json:"flat"`
-	Total float64 `json:"total"`
-}
-
 // MarshalJSON writes a row of /v1/bottlenecks.
 func (f Finding) MarshalJSON() ([]byte, error) {
 	return json.Marshal(struct {
-		Rule      string     `json:"rule"`
-		Phase     string     `json:"phase"`
-		Namespace string     `json:"namespace,omitempty"`
-		Plugin    string     `json:"plugin,omitempty"`
-		Version   int        `json:"version,omitempty"`
-		LostMS    float64    `json:"lost_ms"`
-		Share     float64    `json:"share"`
-		P50MS     float64    `json:"p50_ms"`
-		P99MS     float64    `json:"p99_ms"`
-		Calls     int64      `json:"calls"`
-		Cause     string     `json:"cause"`
-		Evidence  []Evidence `json:"evidence"`
-		Advice    Advice     `json:"advice"`
-		Functions []Function `json:"functions,omitempty"`
+		Rule      string             `json:"rule"`
+		Phase     string             `json:"phase"`
+		Namespace string             `json:"namespace,omitempty"`
+		Plugin    string             `json:"plugin,omitempty"`
+		Version   int                `json:"version,omitempty"`
+		LostMS    float64            `json:"lost_ms"`
+		Share     float64            `json:"share"`
+		P50MS     float64            `json:"p50_ms"`
+		P99MS     float64            `json:"p99_ms"`
+		Calls     int64              `json:"calls"`
+		Cause     string             `json:"cause"`
+		Evidence  []Evidence         `json:"evidence"`
+		Advice    Advice             `json:"advice"`
+		Functions []profile.Function `json:"functions,omitempty"`
 	}{
 		f.Rule, f.Phase, f.Ref.Namespace, f.Ref.Plugin, f.Ref.Version, milliseconds(f.Lost), f.Share, milliseconds(f.P50), milliseconds(f.P99),
 		f.Calls, f.Cause, f.Evidence, f.Advice, f.Functions,
@@ -84,7 +77,7 @@ func (f Finding) MarshalJSON() ([]byte, error) {
 
 // Hot gives up to n of the functions that a version burnt most of its fuel in lately, the
 // hottest first.
-type Hot func(ref task.Ref, lately time.Duration, n int) []Function
+type Hot func(ref task.Ref, lately time.Duration, n int) []profile.Function
 
 // functionsTold is how many functions a finding names.
 const functionsTold = 5

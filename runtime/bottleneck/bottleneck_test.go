@@ -10,6 +10,7 @@ import (
 
 	"github.com/marketprism/prismrt/runtime/bottleneck"
 	"github.com/marketprism/prismrt/runtime/monitor"
+	"github.com/marketprism/prismrt/runtime/profile"
 	"github.com/marketprism/prismrt/runtime/task"
 )
 
@@ -279,9 +280,9 @@ func TestAVersionThatBurnsMoreThanTheOneBeforeIsFound(t *testing.T) {
 	before.Ever = calls("p", 5000, times(monitor.PhaseRun, ms)).Counts
 	after.Ref.Version, after.Fuel = 2, 3_000_000
 	var asked task.Ref
-	found := bottleneck.Find(window(before, after), func(ref task.Ref, lately time.Duration, _ int) []bottleneck.Function {
+	found := bottleneck.Find(window(before, after), func(ref task.Ref, lately time.Duration, _ int) []profile.Function {
 		asked = ref
-		return []bottleneck.Function{{Name: "parse", Flat: 0.6, Total: 0.9}}
+		return []profile.Function{{Name: "parse", FlatShare: 0.6, CumShare: 0.9}}
 	})
 	if len(found) != 1 || found[0].Rule != "slower_version" || found[0].Lost != 2*time.Second || found[0].Advice.Value != "1" {
 		t.Fatalf("found %+v, want version 2 to be slower by 2 s in all", found)
@@ -326,8 +327,8 @@ func TestWhatCostsMostComesFirst(t *testing.T) {
 }
 
 func TestAReportIsForPeopleAndForMachines(t *testing.T) {
-	report := bottleneck.NewReport(window(calls("slow", 100, times(monitor.PhaseRun, 60*ms))), func(task.Ref, time.Duration, int) []bottleneck.Function {
-		return []bottleneck.Function{{Name: "find_needle", Flat: 0.9, Total: 1}}
+	report := bottleneck.NewReport(window(calls("slow", 100, times(monitor.PhaseRun, 60*ms))), func(task.Ref, time.Duration, int) []profile.Function {
+		return []profile.Function{{Name: "find_needle", FlatShare: 0.9, CumShare: 1}}
 	})
 	var text strings.Builder
 	if _, err := report.WriteTo(&text); err != nil {

@@ -71,7 +71,7 @@ func (f *Finding) write(b *strings.Builder, number int) {
 	if len(f.Functions) > 0 {
 		var names []string
 		for _, one := range f.Functions {
-			names = append(names, fmt.Sprintf("%s %s", percent(one.Flat), one.Name))
+			names = append(names, fmt.Sprintf("%s %s", percent(one.FlatShare), one.Name))
 		}
 		fmt.Fprintf(b, "   %-9s %s\n", "in", strings.Join(names, ", "))
 	}

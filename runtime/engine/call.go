@@ -161,7 +161,9 @@ func (c *call) Sleep(d time.Duration) {
 	case <-timer.C:
 	case <-c.Done():
 	}
-	c.waited(task.Wait{Capability: "clock", Calls: 1, Time: time.Since(begun)})
+	waited := time.Since(begun)
+	c.waited(task.Wait{Capability: "clock", Calls: 1, Time: waited})
+	c.sampleWait(waited)
 	if !c.enter() {
 		panic(errEnded)
 	}
@@ -297,8 +299,11 @@ func (c *call) described(f *task.Fault, err error) *task.Fault {
 	return f
 }
 
-// meterFrame is how a trace shows the host function that ends guests: not theirs.
-const meterFrame = wasm.MeterModule + "." + wasm.RefuelFunction + "()"
+// meterFrame and beginFrame are how a trace shows the meter's host functions: not the guest's.
+const (
+	meterFrame = wasm.MeterModule + "." + wasm.RefuelFunction + "()"
+	beginFrame = wasm.MeterModule + "." + wasm.BeginFunction + "()"
+)
 
 // runFrame is how it shows the function that was added to commands, behind the
 // module's name.
@@ -326,7 +331,7 @@ func splitTrap(err error) (message string, stack []string) {
 		if line != omittedFrames {
 			line = strings.TrimPrefix(line, ".") // a module without a name
 		}
-		if line != "" && line != meterFrame {
+		if line != "" && line != meterFrame && line != beginFrame {
 			stack = append(stack, line)
 		}
 	}

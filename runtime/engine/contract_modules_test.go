@@ -54,7 +54,7 @@ func stageOf(t *testing.T, o engine.Options) *engine.Engine {
 		}}
 	}
 	o.Hosts = []engine.Host{
-		{Name: wasi.Module, Instantiate: wasi.Instantiate},
+		{Name: wasi.Module, Instantiate: wasi.Instantiate, Waits: wasi.Waits},
 		{Name: prism.Module, Instantiate: prism.Instantiate},
 		host("spectest", function{"print", nil, nil, nothing}, function{"print_i32", types{i32}, nil, nothing},
 			function{"print_i64", types{i64}, nil, nothing}, function{"print_f32", types{f32}, nil, nothing}, function{"print_f64", types{f64}, nil, nothing},

@@ -48,6 +48,9 @@ type Options struct {
 	// Hosts are the modules guests may import.
 	Hosts []Host
 
+	// Sampler gives the sampler of each program that is loaded. Nil: none are sampled.
+	Sampler func(task.Version) Sampler
+
 	// Log gets the guests' log lines, at level debug. Nil drops them.
 	Log *slog.Logger
 }
@@ -56,6 +59,9 @@ type Options struct {
 type Host struct {
 	Name        string
 	Instantiate func(context.Context, wazero.Runtime) error
+
+	// Waits are the functions in which guests may wait. Their callers are sampled.
+	Waits []string
 }
 
 // Engine compiles modules and counts what lives.
@@ -108,7 +114,7 @@ func New(ctx context.Context, o Options) (*Engine, error) {
 		}
 	}
 	// What guests get without asking.
-	e.options.Hosts = slices.Concat(o.Hosts, []Host{{wasm.MeterModule, instantiateMeter}})
+	e.options.Hosts = slices.Concat(o.Hosts, []Host{{wasm.MeterModule, instantiateMeter, []string{wasm.RefuelFunction}}})
 	return e, nil
 }
 
@@ -154,6 +160,10 @@ func (e *Engine) cacheDir(d task.Digest) string {
 // instantiateHosts gives r all that guests may import.
 func (e *Engine) instantiateHosts(ctx context.Context, r wazero.Runtime) error {
 	for _, host := range e.options.Hosts {
+		ctx := ctx
+		if e.options.Sampler != nil {
+			ctx = tells(ctx, host.Waits)
+		}
 		if err := host.Instantiate(ctx, r); err != nil {
 			return fmt.Errorf("host module %s: %w", host.Name, err)
 		}

@@ -69,7 +69,7 @@ func newEngine(t testing.TB, o engine.Options) *engine.Engine {
 	if o.CacheDir == "" {
 		o.CacheDir = code
 	}
-	o.Hosts = []engine.Host{{Name: wasi.Module, Instantiate: wasi.Instantiate}, {Name: prism.Module, Instantiate: prism.Instantiate}}
+	o.Hosts = []engine.Host{{Name: wasi.Module, Instantiate: wasi.Instantiate, Waits: wasi.Waits}, {Name: prism.Module, Instantiate: prism.Instantiate}}
 	e, err := engine.New(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)

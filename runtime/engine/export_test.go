@@ -39,6 +39,12 @@ func (i *Instance) Spent() string {
 	return ""
 }
 
+// FindsAddresses tells whether the addresses of a stack were found in wazero's iterator.
+func (i *Instance) FindsAddresses() bool { return i.sampling.calls.owner != nil }
+
+// SampleEvery is how much fuel there is between samples, on average.
+const SampleEvery = sampleEvery
+
 // Call is Run for an export of any type.
 func (i *Instance) Call(ctx context.Context, in task.Invocation, args []uint64) (results []uint64, output []byte, fuel int64, err error) {
 	c := i.begin(ctx, in, nil)

@@ -30,12 +30,13 @@ type Instance struct {
 	checkpoint *checkpoint         // where a command goes on; nil: at its beginning
 	ended      api.MutableGlobal   // tells a command's run that the program has ended
 	slice      int64               // fuel given at once, learnt from how fast this guest burns it
-	call       call                // the invocation being served, if there is one
-	spent      task.Timing         // in the last one: Bind, Host and Collect
-	waits      []task.Wait         // in the last one
-	result     [1]uint64           // of the handler
-	atRest     int                 // bytes of a command's native stack at its checkpoint
-	hasty      bool                // a command that was ended before its checkpoint
+	sampling   sampling
+	call       call        // the invocation being served, if there is one
+	spent      task.Timing // in the last one: Bind, Host and Collect
+	waits      []task.Wait // in the last one
+	result     [1]uint64   // of the handler
+	atRest     int         // bytes of a command's native stack at its checkpoint
+	hasty      bool        // a command that was ended before its checkpoint
 	closed     bool
 	private    atomic.Int64 // bytes of its memory that are its own and not the image's, as of the last Rewind or Trim
 	stacks     int64        // bytes of its native stacks, as of the last Rewind
@@ -158,6 +159,7 @@ func (i *Instance) Close(ctx context.Context) error {
 		return nil
 	}
 	i.closed = true
+	i.endSampling()
 	var errs []error
 	if i.module != nil {
 		errs = append(errs, i.module.Close(ctx))

@@ -219,6 +219,7 @@ var moduleConfig = wazero.NewModuleConfig().WithName("").WithStartFunctions().Wi
 // there is one.
 func (p *Program) instantiate(ctx context.Context, m *image) (_ *Instance, err error) {
 	i := &Instance{program: p}
+	i.beginSampling()
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, i.Close(ctx))

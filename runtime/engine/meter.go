@@ -9,6 +9,7 @@ import (
 
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
+	"github.com/tetratelabs/wazero/experimental"
 
 	"github.com/marketprism/prismrt/runtime/memory"
 	"github.com/marketprism/prismrt/runtime/task"
@@ -34,17 +35,19 @@ var errEnded = errors.New("ended")
 
 // meter is the fuel and the stack of one run.
 type meter struct {
-	used     int64         // by the slices that are used up
-	given    int64         // the slice that is being used
-	unlooked int64         // spent by host functions since the clock was looked at
-	reported int64         // of what was used, to the turn
-	slices   int           // that were used up
-	timed    int           // of these, all but the first
-	sliced   time.Duration // that these took
-	longest  time.Duration // of these
-	entered  bool          // the turn is held
-	watched  bool          // it has been on one thread, with an eye on the pages it writes
-	since    time.Time     // when the slice was given; zero for the first, which most calls do not use up
+	used     int64                      // of what was given
+	given    int64                      // and is being used
+	slice    int64                      // what is left of the slice, of which what was given is a part
+	unlooked int64                      // spent by host functions since the clock was looked at
+	reported int64                      // of what was used, to the turn
+	slices   int                        // that were used up
+	timed    int                        // of these, all but the first
+	sliced   time.Duration              // that these took
+	longest  time.Duration              // of these
+	entered  bool                       // the turn is held
+	watched  bool                       // it has been on one thread, with an eye on the pages it writes
+	stack    experimental.StackIterator // while the guest is in a function that tells it
+	since    time.Time                  // when the slice was given; zero for the first, which most calls do not use up
 }
 
 // run calls functions of a guest, until one fails, and settles their fuel. The
@@ -62,8 +65,8 @@ func (c *call) run(stack []uint64, functions ...api.Function) (err error) {
 	}
 	c.watch()
 	defer c.unwatch(unwatched)
-	c.given = min(i.slice, c.left())
-	i.fuel.Set(uint64(c.given))
+	c.slice = min(i.slice, c.left())
+	c.give()
 	for _, f := range functions {
 		c.begins = i.program.version.ABI == task.ABICommand && i.program.rewritten.Command && i.function(wasm.RunFunction).Function == f
 		c.runs = c.begins
@@ -76,7 +79,8 @@ func (c *call) run(stack []uint64, functions ...api.Function) (err error) {
 			break
 		}
 	}
-	c.used += c.given - int64(i.fuel.Get())
+	c.settle()
+	c.sampleEnd(functions[len(functions)-1])
 	c.unwatch((*memory.Memory).Watched)
 	return err
 }
@@ -127,18 +131,38 @@ func (c *call) report() error {
 	return err
 }
 
-func (c *call) give(fuel int64) {
-	c.given, c.since = fuel, time.Now()
-	c.instance.fuel.Set(uint64(fuel))
+// give gives what is left of the slice, or as much as there is to the next sample.
+func (c *call) give() {
+	c.given = max(0, min(c.slice, c.instance.sampling.until))
+	c.instance.fuel.Set(uint64(c.given))
 }
 
-// refuel is called by a guest whose slice is used up, or its stack. It ends the
-// guest by panicking, which unwinds it and leaves the instance whole.
-func (c *call) refuel() {
+// settle counts what was used of what was given.
+func (c *call) settle() {
 	i := c.instance
-	c.used += c.given - int64(i.fuel.Get())
+	burnt := c.given - int64(i.fuel.Get())
+	c.used += burnt
+	c.slice -= burnt
 	c.given = 0
 	i.fuel.Set(0)
+	i.sampling.burnt(burnt)
+}
+
+// refuel is called by a guest that has used up what it was given, or its stack.
+func (c *call) refuel() {
+	c.settle()
+	c.sampleFuel()
+	if c.slice > 0 && c.stopped == nil && int64(c.instance.stack.Get()) >= 0 {
+		c.give()
+		return
+	}
+	c.next()
+}
+
+// next gives a settled guest its next slice. It ends the guest by panicking, which unwinds
+// it and leaves the instance whole.
+func (c *call) next() {
+	i := c.instance
 	if c.stopped == nil && int64(i.stack.Get()) < 0 {
 		c.stopped = task.Faultf(task.KindTrap, "the guest trapped: its calls are nested deeper than %v of stack hold; "+
 			"look for a recursion without an end, or raise limits.stack in the manifest", i.program.version.Limits.Stack)
@@ -167,7 +191,8 @@ func (c *call) refuel() {
 	if c.report() != nil {
 		panic(errEnded)
 	}
-	c.give(min(i.slice, c.left()))
+	c.slice, c.since = min(i.slice, c.left()), time.Now()
+	c.give()
 }
 
 // Spend takes fuel for what a host function does for the guest, before it does
@@ -178,8 +203,11 @@ func (c *call) Spend(fuel int64) {
 	left := int64(global.Get()) - fuel
 	global.Set(uint64(left))
 	c.unlooked += fuel
-	if left < 0 || c.unlooked >= lookAfter && c.looksLong() {
+	if left < 0 {
 		c.refuel()
+	} else if c.unlooked >= lookAfter && c.looksLong() {
+		c.settle()
+		c.next()
 	}
 	if c.unlooked >= lookAfter {
 		c.unlooked = 0
@@ -196,15 +224,17 @@ func (c *call) looksLong() bool {
 	return time.Since(c.since) > 2*sliceTime
 }
 
-// instantiateMeter offers the function that metered modules call.
+// instantiateMeter offers the functions that metered modules call.
 func instantiateMeter(ctx context.Context, r wazero.Runtime) error {
-	_, err := r.NewHostModuleBuilder(wasm.MeterModule).NewFunctionBuilder().
-		WithGoModuleFunction(api.GoModuleFunc(func(ctx context.Context, _ api.Module, _ []uint64) {
-			if c := ctx.Value(task.CallKey{}).(*call); c.begins {
-				c.begun(ctx)
-			} else {
-				c.refuel()
-			}
-		}), nil, nil).Export(wasm.RefuelFunction).Instantiate(ctx)
+	b := r.NewHostModuleBuilder(wasm.MeterModule)
+	b.NewFunctionBuilder().WithGoModuleFunction(api.GoModuleFunc(func(ctx context.Context, _ api.Module, _ []uint64) {
+		c := ctx.Value(task.CallKey{}).(*call)
+		c.refuel()
+	}), nil, nil).Export(wasm.RefuelFunction)
+	b.NewFunctionBuilder().WithGoModuleFunction(api.GoModuleFunc(func(ctx context.Context, _ api.Module, _ []uint64) {
+		c := ctx.Value(task.CallKey{}).(*call)
+		c.begun(ctx)
+	}), nil, nil).Export(wasm.BeginFunction)
+	_, err := b.Instantiate(ctx)
 	return err
 }

@@ -32,6 +32,8 @@ type Program struct {
 	world     *world // what instances are born into
 	resumes   bool   // there is a resumeFunction
 	usage     *usage
+	sampler   Sampler      // nil: it is not sampled
+	unsampled atomic.Int64 // fuel of instances that have ended
 
 	// first is held while the first instance is made and its image taken.
 	first sync.Mutex
@@ -109,6 +111,9 @@ func (e *Engine) rewrite(d task.Digest, module []byte) (*wasm.Rewritten, error) 
 
 func (e *Engine) load(ctx context.Context, v task.Version, rewritten *wasm.Rewritten) (_ *Program, err error) {
 	p := &Program{version: v, engine: e, rewritten: rewritten, world: e.enter(v.Ref.Namespace, v.Digest), usage: newUsage(e.usage)}
+	if e.options.Sampler != nil {
+		p.sampler = e.options.Sampler(v)
+	}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, p.Close(ctx))

@@ -137,6 +137,9 @@ func (i *Invoker) Unroute(namespace, plugin string) {
 	i.settleLocked(n, target{}, noPlugin(plugin))
 	i.pointLocked(n, nil)
 	i.options.Monitor.Forget(namespace, plugin)
+	if i.options.Forgotten != nil {
+		i.options.Forgotten(namespace, plugin)
+	}
 }
 
 // Unload ends a version that nothing is routed to. It does nothing where the

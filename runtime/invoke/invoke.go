@@ -55,6 +55,9 @@ type Options struct {
 	// instances that something is wrong with, and of calls that fail. It must not wait.
 	Publish func(event.Event)
 
+	// Forgotten, unless it is nil, is told of each plugin that nothing leads to any more.
+	Forgotten func(namespace, plugin string)
+
 	// Log gets what goes wrong when nobody waits for an answer.
 	Log *slog.Logger
 }

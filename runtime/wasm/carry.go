@@ -13,11 +13,15 @@ const (
 	// it where the data is in place.
 	StartFunction = reservedPrefix + "start"
 
-	// RunFunction, of a command, calls RefuelFunction and then, unless EndedGlobal is
+	// RunFunction, of a command, calls BeginFunction and then, unless EndedGlobal is
 	// set, _start. A host that has interrupted a run before goes on with it by calling
-	// RunFunction again and restoring its stack within RefuelFunction. By restoring what
-	// it was within the first RefuelFunction, it ends the program.
+	// RunFunction again and restoring its stack within BeginFunction. By restoring what
+	// it was within the first BeginFunction, it ends the program.
 	RunFunction = reservedPrefix + "run"
+
+	// BeginFunction, of a command, is imported from MeterModule. It has no parameters and
+	// no results.
+	BeginFunction = "begin"
 
 	// EndedGlobal, of a command, is a mutable i32.
 	EndedGlobal = reservedPrefix + "ended"
@@ -45,6 +49,9 @@ type Rewritten struct {
 	Globals []string // exports of all mutable globals but those of the meter
 	Spoils  bool     // there is a SpoiltGlobal: code can change what cannot be carried
 
+	// Appended is the number from which on functions are not the author's.
+	Appended uint32
+
 	// Fixed says why the state cannot be carried, as what a module is or has, so that
 	// each instance must be set up for itself. Empty: it can.
 	Fixed string
@@ -69,15 +76,16 @@ func Rewrite(module []byte) (*Rewritten, error) {
 	r := &Rewritten{Memory: m.module.Memory, Start: m.module.HasStart, Spoils: m.spoils}
 	m.carried = r
 	if i, exported := m.export("_start"); exported && m.types[m.functions[i]].Equal(FuncType{}) {
-		r.Command = true
+		r.Command, m.begins = true, true
 		m.runs = m.append(RunFunction, m.signature, func(m *meter, out []byte) []byte {
-			out = appendU32(append(out, 0, byte(opCall)), m.imported) // no locals
+			out = appendU32(append(out, 0, byte(opCall)), m.imported+1) // no locals
 			out = appendU32(append(out, globalGet), m.ownGlobal(EndedGlobal))
 			out = append(out, byte(opIf), emptyType, byte(opReturn), byte(opEnd))
 			out = appendU32(append(out, byte(opCall)), m.shifted(i))
 			return append(out, byte(opEnd))
 		})
 	}
+	r.Appended = m.shifted(uint32(len(m.functions)))
 	if err := m.survey(); err != nil {
 		return nil, err
 	}

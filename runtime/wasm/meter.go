@@ -18,7 +18,7 @@ const (
 	RefuelFunction = "refuel"
 
 	// RewriteVersion changes whenever the same module is rewritten differently.
-	RewriteVersion = "5"
+	RewriteVersion = "6"
 
 	// FuelGlobal is the exported mutable i64 of instructions that may still be run.
 	FuelGlobal = reservedPrefix + "fuel"
@@ -95,7 +95,8 @@ func (m *meter) append(name string, kind uint32, code func(*meter, []byte) []byt
 // meter is one rewriting. Its parser is used to read on.
 type meter struct {
 	*parser
-	imported   uint32            // functions; the one that is added gets this index
+	imported   uint32            // functions; those that are added get the next indices
+	begins     bool              // BeginFunction is added behind RefuelFunction
 	signature  uint32            // index of the type () -> (); the next is that of helpers
 	fuel       uint32            // index of FuelGlobal; the others of ownGlobals follow
 	appended   []appended        // functions
@@ -204,8 +205,12 @@ func (m *meter) write(s section) {
 	case sectionType:
 		m.typeSection(s)
 	case sectionImport:
-		entry := appendName(appendName(nil, MeterModule), RefuelFunction)
-		m.extended(s, 1, appendU32(append(entry, byte(ExternFunc)), m.signature)...)
+		var entries []byte
+		for _, name := range m.host() {
+			entries = appendName(appendName(entries, MeterModule), name)
+			entries = appendU32(append(entries, byte(ExternFunc)), m.signature)
+		}
+		m.extended(s, uint32(len(m.host())), entries...)
 	case sectionFunction:
 		var kinds []byte
 		for _, f := range m.appended {
@@ -446,10 +451,20 @@ func (m *meter) elementSection() {
 	}
 }
 
+// host are the functions that are imported for the meter.
+func (m *meter) host() []string {
+	if m.begins {
+		return beginning
+	}
+	return beginning[:1]
+}
+
+var beginning = []string{RefuelFunction, BeginFunction}
+
 // shifted is the new index of a function.
 func (m *meter) shifted(function uint32) uint32 {
 	if function >= m.imported {
-		return function + 1
+		return function + uint32(len(m.host()))
 	}
 	return function
 }

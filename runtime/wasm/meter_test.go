@@ -93,6 +93,7 @@ type world struct {
 	all     []api.Module
 	rewrite func(t *testing.T, ctx context.Context, w *world, module []byte, config wazero.ModuleConfig) (api.Module, error)
 	refuels int
+	begins  int
 }
 
 // The ways to rewrite a module.
@@ -168,7 +169,9 @@ func newWorld(t *testing.T, spectest []byte, rewriting string) *world {
 			w.refuels++
 			m.ExportedGlobal(wasm.FuelGlobal).(api.MutableGlobal).Set(500)
 			m.ExportedGlobal(wasm.StackGlobal).(api.MutableGlobal).Set(1 << 40)
-		}), nil, nil).Export(wasm.RefuelFunction).Instantiate(ctx)
+		}), nil, nil).Export(wasm.RefuelFunction).NewFunctionBuilder().
+		WithGoModuleFunction(api.GoModuleFunc(func(context.Context, api.Module, []uint64) { w.begins++ }), nil, nil).
+		Export(wasm.BeginFunction).Instantiate(ctx)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -473,9 +476,9 @@ func TestWhatAModuleBeginsWithIsLeftToTheHost(t *testing.T) {
 	if spoilt.Get() != 0 {
 		t.Error("spoilt before any table was changed")
 	}
-	before := w.refuels
-	if _, err := i.ExportedFunction(wasm.RunFunction).Call(t.Context()); err != nil || spoilt.Get() == 0 || w.refuels == before {
-		t.Errorf("run: %v, spoilt %d, %d refuels", err, spoilt.Get(), w.refuels-before)
+	before := w.begins
+	if _, err := i.ExportedFunction(wasm.RunFunction).Call(t.Context()); err != nil || spoilt.Get() == 0 || w.begins != before+1 {
+		t.Errorf("run: %v, spoilt %d, %d begins", err, spoilt.Get(), w.begins-before)
 	}
 }
 

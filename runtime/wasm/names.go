@@ -38,10 +38,10 @@ func (m *meter) nameSection() {
 	}
 	m.err = nil
 
-	subsection := appendU32(nil, uint32(len(names)+1+len(m.appended)))
+	subsection := appendU32(nil, uint32(len(names)+len(m.host())+len(m.appended)))
 	for i, name := range names {
 		if i == int(m.imported) {
-			subsection = appendName(appendU32(subsection, m.imported), RefuelFunction)
+			subsection = m.hostNames(subsection)
 		}
 		if name == "" {
 			name = "$" + strconv.Itoa(i)
@@ -49,7 +49,7 @@ func (m *meter) nameSection() {
 		subsection = appendName(appendU32(subsection, m.shifted(uint32(i))), name)
 	}
 	if int(m.imported) == len(names) {
-		subsection = appendName(appendU32(subsection, m.imported), RefuelFunction)
+		subsection = m.hostNames(subsection)
 	}
 	for i, f := range m.appended {
 		subsection = appendName(appendU32(subsection, m.shifted(uint32(len(names)+i))), f.name)
@@ -63,4 +63,12 @@ func (m *meter) nameSection() {
 		m.out = append(m.out, r...)
 	}
 	m.finish(begun)
+}
+
+// hostNames names the functions that are imported for the meter.
+func (m *meter) hostNames(subsection []byte) []byte {
+	for i, name := range m.host() {
+		subsection = appendName(appendU32(subsection, m.imported+uint32(i)), name)
+	}
+	return subsection
 }

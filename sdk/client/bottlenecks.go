@@ -45,9 +45,9 @@ type Bottleneck struct {
 	} `json:"advice"`
 
 	Functions []struct {
-		Name  string  `json:"name"`
-		Flat  float64 `json:"flat"`  // part of the guest's fuel, from 0 to 1
-		Total float64 `json:"total"` // with what it called
+		Name      string  `json:"function"`
+		FlatShare float64 `json:"flat_share"` // of the guest's fuel, from 0 to 1
+		CumShare  float64 `json:"cum_share"`  // with what it called
 	} `json:"functions,omitempty"`
 }
 
