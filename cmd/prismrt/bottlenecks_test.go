@@ -228,19 +228,21 @@ func TestPlantedBottlenecksAreFound(t *testing.T) {
 		s := startAs(t, shipped, t.TempDir())
 		s.plant("p", "[limits]\ntimeout = \"30s\"\n")
 		// More and more calls at once, each of which keeps some memory for a while.
-		var n atomic.Int64
-		for range 60 {
-			s.callers(1, "p/invoke/soak", always("8"))
-			if time.Sleep(200 * time.Millisecond); n.Add(1) > 10 {
-				for _, f := range s.bottlenecks() {
-					if f.Rule == "memory_grows" {
-						f.is(t, "memory", "p")
-						return
-					}
+		var growing sync.WaitGroup
+		enough := make(chan struct{})
+		defer func() { close(enough); growing.Wait() }()
+		growing.Go(func() {
+			for range 100 {
+				s.callers(1, "p/invoke/soak", always("16"))
+				select {
+				case <-time.After(100 * time.Millisecond):
+				case <-enough:
+					return
 				}
 			}
-		}
-		t.Errorf("found only %v", s.bottlenecks())
+		})
+		s.finds("memory_grows").is(t, "memory", "p")
+		s.kill() // so that callers need not be waited for
 	})
 	t.Run("one plugin that starves another, and the gain of what is advised", func(t *testing.T) {
 		folder := t.TempDir()

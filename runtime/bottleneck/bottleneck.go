@@ -28,6 +28,9 @@ type Finding struct {
 	P50, P99 time.Duration // of what a call lost, of those that it touched
 	Calls    int64         // that it touched
 
+	// Urgent is what ends the server if it goes on: it comes before what costs time.
+	Urgent bool
+
 	Cause     string // one sentence
 	Evidence  []Evidence
 	Advice    Advice
@@ -65,13 +68,14 @@ func (f Finding) MarshalJSON() ([]byte, error) {
 		P50MS     float64            `json:"p50_ms"`
 		P99MS     float64            `json:"p99_ms"`
 		Calls     int64              `json:"calls"`
+		Urgent    bool               `json:"urgent,omitempty"`
 		Cause     string             `json:"cause"`
 		Evidence  []Evidence         `json:"evidence"`
 		Advice    Advice             `json:"advice"`
 		Functions []profile.Function `json:"functions,omitempty"`
 	}{
 		f.Rule, f.Phase, f.Ref.Namespace, f.Ref.Plugin, f.Ref.Version, milliseconds(f.Lost), f.Share, milliseconds(f.P50), milliseconds(f.P99),
-		f.Calls, f.Cause, f.Evidence, f.Advice, f.Functions,
+		f.Calls, f.Urgent, f.Cause, f.Evidence, f.Advice, f.Functions,
 	})
 }
 
@@ -88,7 +92,7 @@ var rules = []func(*view) []Finding{
 	garbage, runQueue, locks, disk, compilations, memoryGrows, poolTooLarge,
 }
 
-// Find finds the bottlenecks of a window, the one that cost most first. Hot may be nil.
+// Find finds the bottlenecks of a window: what is urgent, then the one that cost most. Hot may be nil.
 func Find(w *monitor.Window, hot Hot) []Finding {
 	if w.Length() <= 0 {
 		return nil
@@ -107,7 +111,15 @@ func Find(w *monitor.Window, hot Hot) []Finding {
 			f.Functions = hot(f.Ref, w.Length(), functionsTold)
 		}
 	}
-	slices.SortStableFunc(all, func(a, b Finding) int { return cmp.Compare(b.Lost, a.Lost) })
+	slices.SortStableFunc(all, func(a, b Finding) int {
+		switch {
+		case a.Urgent && !b.Urgent:
+			return -1
+		case b.Urgent && !a.Urgent:
+			return 1
+		}
+		return cmp.Compare(b.Lost, a.Lost)
+	})
 	return all
 }
 

@@ -297,6 +297,22 @@ func TestAVersionThatBurnsMoreThanTheOneBeforeIsFound(t *testing.T) {
 	}
 }
 
+func TestWhatEndsTheServerComesFirst(t *testing.T) {
+	leaky := calls("leaky", 100, times(monitor.PhaseRun, 50*ms))
+	for n := range 10 {
+		leaky.Instances.Private = append(leaky.Instances.Private, int64(n)*(20<<20))
+	}
+	w := window(leaky)
+	w.Free = 3 << 30 // 18 MiB a second
+	if f := bottleneck.Find(w, nil); f[0].Rule != "memory_grows" || !f[0].Urgent || !strings.Contains(f[0].Cause, "none left in 2m5") {
+		t.Errorf("found %+v first", f[0])
+	}
+	w.Free = 1 << 40
+	if f := bottleneck.Find(w, nil); f[0].Rule != "guest_computes" || f[1].Urgent {
+		t.Errorf("with a terabyte left found %+v", f)
+	}
+}
+
 func TestNothingIsFoundWhereAllIsWell(t *testing.T) {
 	busy := window(healthy(), calls("other", 3000, times(monitor.PhaseRun, 2*ms, monitor.PhaseQueue, 100*time.Microsecond, monitor.PhaseRewind, 30*time.Microsecond)))
 	busy.Busy = 8 * time.Second

@@ -133,6 +133,7 @@ func coldBirths(v *view) (all []Finding) {
 const (
 	growth   = 32 << 20 // bytes that a version's memory grows by in a window
 	fewLooks = 6
+	soon     = time.Hour // in which the machine would have no memory left
 )
 
 // memoryGrows finds versions whose instances take more and more memory: each third of the
@@ -151,7 +152,7 @@ func memoryGrows(v *view) (all []Finding) {
 			continue
 		}
 		rate := float64(p[len(p)-1]-p[0]) / v.Length().Seconds()
-		all = append(all, Finding{
+		f := Finding{
 			Rule: "memory_grows", Phase: "memory", Ref: of.Ref, Calls: of.Calls,
 			Evidence: []Evidence{
 				{"memory at first", float64(p[0]), "bytes"},
@@ -165,7 +166,12 @@ func memoryGrows(v *view) (all []Finding) {
 				Text:    "If its inputs did not grow, the guest takes more than it needs: bound what one call may have, or how many run at once.",
 				Setting: "limits.memory or pool.max in the manifest", Value: strconv.Itoa(max(1, of.Instances.Lent.Max/2)),
 			},
-		})
+		}
+		if left := float64(v.Free) / rate * float64(time.Second); v.Free > 0 && left < float64(soon) {
+			f.Urgent = true
+			f.Cause += fmt.Sprintf(" At this rate the machine has none left in %s.", short(time.Duration(left)))
+		}
+		all = append(all, f)
 	}
 	return all
 }

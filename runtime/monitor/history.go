@@ -138,6 +138,7 @@ func (m *Monitor) Window(length time.Duration) *Window {
 		Process: now.process.minus(moments[0].process), Disk: now.disk.minus(moments[0].disk),
 		Busy: now.scheduler.Busy - moments[0].scheduler.Busy,
 	}
+	w.Free, _ = machineMemory()
 	w.Flows = flowsBetween(&moments[0].scheduler, &now.scheduler)
 	refs := maps.Clone(now.pools)
 	for ref := range now.rows {

@@ -33,14 +33,22 @@ func readKernel() kernel {
 		return k
 	}
 	k = parseRollup(b)
+	k.free, k.machine = machineMemory()
+	return k
+}
+
+// machineMemory is how many bytes of memory are available, and how many there are; zeros where
+// the system does not tell.
+func machineMemory() (free, machine int64) {
 	fs, err := procfs.NewDefaultFS()
 	if err != nil {
-		return k
+		return 0, 0
 	}
-	if info, err := fs.Meminfo(); err == nil && info.MemAvailableBytes != nil && info.MemTotalBytes != nil {
-		k.free, k.machine = int64(*info.MemAvailableBytes), int64(*info.MemTotalBytes)
+	info, err := fs.Meminfo()
+	if err != nil || info.MemAvailableBytes == nil || info.MemTotalBytes == nil {
+		return 0, 0
 	}
-	return k
+	return int64(*info.MemAvailableBytes), int64(*info.MemTotalBytes)
 }
 
 // resident is what a kernel tells of pages in memory, which it keeps count of.

@@ -16,6 +16,7 @@ type Window struct {
 	Policy   string // of the scheduler
 	Process  Process
 	Disk     Disk
+	Free     int64         // bytes of memory that the machine has left at the end; 0: not known
 	Busy     time.Duration // for which as many guests ran as there are cores
 	Flows    []Flow        // by namespace and plugin; Running, Waiting and Drain are as they are now
 	Versions []Version     // by namespace, plugin and number, also those of which nothing was called

@@ -28,7 +28,8 @@ type Bottleneck struct {
 	Share     float64 `json:"share"`             // of the time of all calls
 	P50MS     float64 `json:"p50_ms"`            // of what a call lost
 	P99MS     float64 `json:"p99_ms"`
-	Calls     int64   `json:"calls"` // that it touched
+	Calls     int64   `json:"calls"`            // that it touched
+	Urgent    bool    `json:"urgent,omitempty"` // it ends the server if it goes on
 	Cause     string  `json:"cause"`
 
 	Evidence []struct {
