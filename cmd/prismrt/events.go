@@ -52,8 +52,11 @@ func (e *eventsCmd) Run(ctx context.Context, t *terminal, g *globals) error {
 	return nil
 }
 
+// shownData is how many bytes of an event's data fit on a line for people.
+const shownData = 200
+
 // eventLine is an event for people: when, what, of what, and what there is to say. What
-// follows a line end in a message is left to --json.
+// follows a line end in a message, and data that is long, are left to --json.
 func eventLine(e *client.Event) string {
 	about := orDash(e.Plugin)
 	if e.Version != 0 {
@@ -75,7 +78,7 @@ func eventLine(e *client.Event) string {
 	if e.RequestID != "" {
 		says = append(says, "request "+e.RequestID)
 	}
-	if len(e.Data) > 0 {
+	if len(e.Data) > 0 && len(e.Data) <= shownData {
 		says = append(says, string(e.Data))
 	}
 	return strings.TrimSpace(fmt.Sprintf("%s  %-17s  %-16v  %s", e.Time.Local().Format(time.DateTime+".000"), e.Type, about, strings.Join(says, " ")))

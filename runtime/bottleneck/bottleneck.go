@@ -50,8 +50,9 @@ type Advice struct {
 	Setting string `json:"setting,omitempty"` // the name of a setting, with where it is
 	Value   string `json:"value,omitempty"`   // what to try
 
-	// GainMS is how much shorter the calls that it touches can be expected to be, in
-	// milliseconds on average; 0: not known.
+	// GainMS is how much shorter calls can be expected to be, in milliseconds on average:
+	// what they lose, or half of it where only the plugin's author can do something. 0: not
+	// known.
 	GainMS float64 `json:"gain_ms,omitempty"`
 }
 

@@ -38,7 +38,7 @@ func guestComputes(v *view) (all []Finding) {
 		)
 		f.Cause = fmt.Sprintf("A call of %s computes for %s in the guest, %s of its time.", of.Ref.Plugin, short(perCall), percent(part(run.Time, of.Took)))
 		f.Advice = Advice{
-			Text:    fmt.Sprintf("Make the functions below cheaper: \"prismrt profile %s\" shows where the instructions go.", of.Ref.Plugin),
+			Text:    fmt.Sprintf("Make the guest cheaper: \"prismrt profile %s\" shows where its instructions go.", of.Ref.Plugin),
 			Setting: "the plugin's code", GainMS: milliseconds(perCall) / 2,
 		}
 		if of.Instances.Begins == "anew" {
