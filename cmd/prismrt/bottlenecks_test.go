@@ -74,6 +74,11 @@ func (s *server) callers(n int, path string, input func() []byte) *load {
 	return l
 }
 
+// nowAndThen is a caller that is not always calling.
+func nowAndThen(input string) func() []byte {
+	return func() []byte { time.Sleep(time.Millisecond); return []byte(input) }
+}
+
 func always(input string) func() []byte { return func() []byte { return []byte(input) } }
 
 // found is a bottleneck as the API tells it.
@@ -316,7 +321,7 @@ func TestPlantedBottlenecksAreFound(t *testing.T) {
 		if f := s.bottlenecks(); len(f) != 0 {
 			t.Errorf("the idle server has %v", f)
 		}
-		a, b := s.callers(4, "p/invoke", always("")), s.callers(4, "q/invoke/spin", always("200"))
+		a, b := s.callers(4, "p/invoke", nowAndThen("")), s.callers(4, "q/invoke/spin", nowAndThen("200"))
 		for range 12 {
 			time.Sleep(500 * time.Millisecond)
 			if f := s.bottlenecks(); len(f) != 0 {
