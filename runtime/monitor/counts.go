@@ -36,42 +36,28 @@ func (s *Spent) Quantile(q float64, calls int64) time.Duration {
 	return s.Times.Quantile(q, max(0, calls-s.Calls))
 }
 
-// sum is all that the stripes of a row have.
-func (r *Row) sum() *tally {
-	all := &tally{faults: make(map[task.Kind]int64), waits: make(map[destination]*task.Wait)}
+// fine is what takes more time to read off than Counts do.
+type fine struct {
+	Counts
+	total   times
+	times   [Phases]times
+	samples exemplars
+}
+
+// fine reads off what is told to a hundredth, and examples.
+func (r *Row) fine() *fine {
+	all := &fine{Counts: r.counts()}
 	for n := range r.stripes {
 		s := &r.stripes[n]
 		s.mu.Lock()
-		all.add(&s.tally)
+		all.total.merge(s.total)
+		for p := range s.phases {
+			all.times[p].merge(s.phases[p].times)
+		}
+		all.samples.add(&s.samples)
 		s.mu.Unlock()
 	}
 	return all
-}
-
-func (t *tally) add(u *tally) {
-	t.calls += u.calls
-	for kind, n := range u.faults {
-		t.faults[kind] += n
-	}
-	t.in += u.in
-	t.out += u.out
-	t.fuel += u.fuel
-	t.pages += u.pages
-	t.compiled += u.compiled
-	t.took += u.took
-	t.total.merge(u.total)
-	for p := range t.phases {
-		t.phases[p].time += u.phases[p].time
-		t.phases[p].calls += u.phases[p].calls
-		t.phases[p].times.merge(u.phases[p].times)
-	}
-	for to, w := range u.waits {
-		if t.waits[to] == nil {
-			t.waits[to] = &task.Wait{Capability: w.Capability, Destination: w.Destination}
-		}
-		addWait(t.waits[to], w, 1)
-	}
-	t.samples.add(&u.samples)
 }
 
 func addWait(to, w *task.Wait, n int64) {
@@ -80,24 +66,62 @@ func addWait(to, w *task.Wait, n int64) {
 	to.Time += time.Duration(n) * w.Time
 }
 
-// counts reads everything off.
-func (r *Row) counts() Counts { return r.sum().counts() }
+// counts reads everything off, distributions in buckets.
+func (r *Row) counts() Counts {
+	c := Counts{Faults: make(map[task.Kind]int64)}
+	waits := make(map[destination]*task.Wait)
+	var total heap
+	var phases [Phases]heap
+	for n := range r.stripes {
+		s := &r.stripes[n]
+		s.mu.Lock()
+		s.addTo(&c, waits)
+		total.add(s.total)
+		for p := range s.phases {
+			phases[p].add(s.phases[p].times)
+		}
+		s.mu.Unlock()
+	}
+	c.Times = total.buckets()
+	for p := range phases {
+		c.Phases[p].Times = phases[p].buckets()
+	}
+	c.Waits = inOrder(waits)
+	return c
+}
 
-func (t *tally) counts() Counts {
-	c := Counts{
-		Calls: t.calls, Faults: t.faults, In: t.in, Out: t.out, Fuel: t.fuel, Took: t.took, Times: t.total.buckets(),
-		Pages: t.pages, Compiled: t.compiled,
+// addTo adds all but distributions.
+func (t *tally) addTo(c *Counts, waits map[destination]*task.Wait) {
+	c.Calls += t.calls
+	for kind, n := range t.faults {
+		c.Faults[kind] += n
 	}
+	c.In += t.in
+	c.Out += t.out
+	c.Fuel += t.fuel
+	c.Took += t.took
+	c.Pages += t.pages
+	c.Compiled += t.compiled
 	for p := range t.phases {
-		c.Phases[p] = Spent{t.phases[p].time, t.phases[p].calls, t.phases[p].times.buckets()}
+		c.Phases[p].Time += t.phases[p].time
+		c.Phases[p].Calls += t.phases[p].calls
 	}
-	for _, w := range t.waits {
-		c.Waits = append(c.Waits, *w)
+	for to, w := range t.waits {
+		if waits[to] == nil {
+			waits[to] = &task.Wait{Capability: w.Capability, Destination: w.Destination}
+		}
+		addWait(waits[to], w, 1)
 	}
-	slices.SortFunc(c.Waits, func(a, b task.Wait) int {
+}
+
+func inOrder(waits map[destination]*task.Wait) (all []task.Wait) {
+	for _, w := range waits {
+		all = append(all, *w)
+	}
+	slices.SortFunc(all, func(a, b task.Wait) int {
 		return cmp.Or(cmp.Compare(a.Capability, b.Capability), cmp.Compare(a.Destination, b.Destination))
 	})
-	return c
+	return all
 }
 
 // movedSince tells whether anything was counted since.

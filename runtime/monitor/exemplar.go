@@ -54,9 +54,9 @@ func (e *exemplars) told() (all []prometheus.Exemplar) {
 }
 
 // durations tells how long invocations took, with examples.
-func (t *tally) durations(labels []string) prometheus.Metric {
-	m := prometheus.MustNewConstHistogram(durationsDesc, uint64(t.total.count()), t.took.Seconds(), t.total.atEdges(), labels...)
-	if all := t.samples.told(); len(all) > 0 {
+func (f *fine) durations(labels []string) prometheus.Metric {
+	m := prometheus.MustNewConstHistogram(durationsDesc, uint64(f.total.count()), f.Took.Seconds(), f.total.atEdges(), labels...)
+	if all := f.samples.told(); len(all) > 0 {
 		m = prometheus.MustNewMetricWithExemplars(m, all...)
 	}
 	return m

@@ -6,3 +6,6 @@ func (m *Monitor) Moments() int {
 	defer m.history.mu.Unlock()
 	return len(m.history.moments)
 }
+
+// Look is what Run does once a second.
+func (m *Monitor) Look() { m.history.note(m.moment(m.history.last())) }

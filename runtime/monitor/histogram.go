@@ -108,21 +108,33 @@ type Bucket struct {
 // Buckets are those of a distribution that hold something, by their index.
 type Buckets []Bucket
 
-// buckets reads the distribution off.
-func (t *times) buckets() Buckets {
+// The buckets that there can be: from a microsecond to an hour.
+const (
+	firstBucket = -160
+	lastBucket  = 95
+)
+
+// heap is how many durations are in each bucket.
+type heap [lastBucket - firstBucket + 1]int64
+
+// add counts what a distribution has.
+func (a *heap) add(t times) {
 	if t.Histogram == nil || t.TotalCount() == 0 {
-		return nil
+		return
 	}
-	var all Buckets
 	index := slots()
 	for slot, n := range t.Export().Counts[:len(index)] {
-		if n == 0 {
-			continue
+		if n != 0 {
+			a[index[slot]-firstBucket] += n
 		}
-		if last := len(all) - 1; last >= 0 && all[last].Index == index[slot] {
-			all[last].Count += n
-		} else {
-			all = append(all, Bucket{index[slot], n})
+	}
+}
+
+// buckets are those that hold something.
+func (a *heap) buckets() (all Buckets) {
+	for n, count := range a {
+		if count != 0 {
+			all = append(all, Bucket{int16(n) + firstBucket, count})
 		}
 	}
 	return all

@@ -2,7 +2,6 @@ package monitor
 
 import (
 	"context"
-	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -15,7 +14,7 @@ const (
 	beat = time.Second
 
 	// Looks of the last minute are all kept, of those before one in ten seconds.
-	fine       = time.Minute
+	allOf      = time.Minute
 	coarseBeat = 10 * time.Second
 
 	// MaxWindow is how far back windows reach.
@@ -25,12 +24,8 @@ const (
 // moment is everything as it was at a time. What does not change from one to the next
 // they share.
 type moment struct {
-	at        time.Time
-	process   Process
-	scheduler Scheduler
-	disk      Disk
-	rows      map[task.Ref]rowAt
-	pools     map[task.Ref]Pool
+	look
+	rows map[task.Ref]rowAt
 }
 
 // rowAt is a row at a moment. A plugin that was deleted and uploaded again has another.
@@ -41,14 +36,7 @@ type rowAt struct {
 
 // moment looks at everything.
 func (m *Monitor) moment(before *moment) *moment {
-	g := readGo()
-	now := &moment{
-		at: time.Now(), process: processOf(&g), disk: m.disk(), scheduler: m.sources.Scheduler(),
-		rows: make(map[task.Ref]rowAt), pools: make(map[task.Ref]Pool),
-	}
-	for _, p := range m.sources.Pools() {
-		now.pools[p.Ref] = p
-	}
+	now := &moment{look: m.look(), rows: make(map[task.Ref]rowAt)}
 	for ref, row := range m.copyOfRows() {
 		if was, ok := before.rows[ref]; ok && was.row == row && !row.movedSince(was.counts) {
 			now.rows[ref] = was
@@ -84,7 +72,7 @@ func (h *history) note(now *moment) {
 	for n, one := range h.moments {
 		age := now.at.Sub(one.at)
 		switch {
-		case age <= fine:
+		case age <= allOf:
 		case age > MaxWindow+coarseBeat:
 			continue
 		case len(kept) > 0 && n+1 < len(h.moments) && h.moments[n+1].at.Sub(kept[len(kept)-1].at) <= coarseBeat:
@@ -114,9 +102,11 @@ func (m *Monitor) Run(ctx context.Context) {
 	ticker := time.NewTicker(beat)
 	defer ticker.Stop()
 	for n := 0; ; n++ {
-		m.history.note(m.moment(m.history.last()))
+		now := m.moment(m.history.last())
+		now.commit, now.blobWrite = m.Commits.takeSlowest(), m.ModuleWrites.takeSlowest()
+		m.history.note(now)
 		if n%int(sampleEvery/beat) == 0 {
-			m.sample()
+			m.sample(&now.look)
 		}
 		select {
 		case <-ctx.Done():
@@ -133,16 +123,20 @@ func (m *Monitor) Window(length time.Duration) *Window {
 	now := m.moment(last)
 	begin := now.at.Add(-min(length, MaxWindow))
 	moments := append(m.history.since(begin), now)
+	first := moments[0]
 	w := &Window{
-		From: moments[0].at, To: now.at, Cores: now.scheduler.Cores, Policy: now.scheduler.Policy,
-		Process: now.process.minus(moments[0].process), Disk: now.disk.minus(moments[0].disk),
-		Busy: now.scheduler.Busy - moments[0].scheduler.Busy,
+		From: first.at, To: now.at, Cores: now.turns.Cores, Policy: now.turns.Policy,
+		Process: processOf(&now.now).minus(processOf(&first.now)), Disk: now.disk.minus(first.disk),
+		Busy: now.turns.Busy - first.turns.Busy,
 	}
 	w.Free, _ = machineMemory()
-	w.Flows = flowsBetween(&moments[0].scheduler, &now.scheduler)
-	refs := maps.Clone(now.pools)
+	w.Flows = flowsBetween(&first.turns, &now.turns)
+	refs := make(map[task.Ref]bool)
 	for ref := range now.rows {
-		refs[ref] = Pool{}
+		refs[ref] = true
+	}
+	for n := range now.pools {
+		refs[now.pools[n].Ref] = true
 	}
 	for ref := range refs {
 		w.Versions = append(w.Versions, versionIn(moments, ref))

@@ -87,20 +87,23 @@ func TestWhatTheKernelTellsIsRead(t *testing.T) {
 	}
 }
 
-func TestAWindowIsOfTheLastMinute(t *testing.T) {
-	var w minute
+func TestAMinuteIsWhatWasAddedSinceItsFirstMoment(t *testing.T) {
 	begun := time.Now()
-	at := func(n int) reading {
-		return reading{at: begun.Add(time.Duration(n) * sampleEvery), requests: int64(10 * n)}
+	at := func(n int) *moment {
+		m := new(moment)
+		m.at, m.now, m.requests, m.commit = begun.Add(time.Duration(n)*time.Second), readGo(), int64(10*n), time.Duration(n)
+		return m
 	}
-	if _, seconds := w.since(at(3)); seconds != 0 {
-		t.Errorf("without readings there are %v seconds", seconds)
+	if _, seconds := added(nil, &at(3).reading); seconds != 0 {
+		t.Errorf("without moments there are %v seconds", seconds)
 	}
+	var h history
 	for n := range 100 {
-		w = w.note(at(n))
+		h.note(at(n))
 	}
-	past, seconds := w.since(at(100))
-	if want := int64(10 * minuteReadings); past.requests != want || seconds != float64(minuteReadings)*sampleEvery.Seconds() {
-		t.Errorf("%d requests in %v seconds, want %d", past.requests, seconds, want)
+	now := at(100)
+	past, seconds := added(h.since(now.at.Add(-lately)), &now.reading)
+	if past.requests != 600 || seconds != 60 || past.commit != 100 {
+		t.Errorf("%d requests in %v seconds, and a commit of %d", past.requests, seconds, past.commit)
 	}
 }

@@ -1,6 +1,7 @@
 package monitor
 
 import (
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -10,14 +11,12 @@ import (
 
 // layers is what the monitor remembers of the four, under its mutex.
 type layers struct {
-	minute minute
-
 	resident, heapObjects, open, waiting *Trend // the main gauges, over the last minute
 	heapLive                             *Trend // over five minutes, for leaks
 }
 
 func newLayers() layers {
-	trend := func() *Trend { return NewTrend(sampleEvery, minuteReadings) }
+	trend := func() *Trend { return NewTrend(sampleEvery, int(lately/sampleEvery)+1) }
 	return layers{
 		resident: trend(), heapObjects: trend(), open: trend(), waiting: trend(),
 		heapLive: NewTrend(growthEvery, growthSamples),
@@ -29,7 +28,7 @@ type look struct {
 	reading
 	guests  Guests
 	turns   Scheduler
-	pools   []Pool
+	pools   []Pool // by namespace, plugin and version
 	buffers []Buffers
 	inbound Connections
 }
@@ -37,6 +36,7 @@ type look struct {
 func (m *Monitor) look() look {
 	l := look{guests: m.sources.Guests(), turns: m.sources.Scheduler(), pools: m.sources.Pools(), inbound: m.readConnections()}
 	l.at, l.now = time.Now(), readGo()
+	slices.SortFunc(l.pools, func(a, b Pool) int { return compareRefs(a.Ref, b.Ref) })
 	l.opened, l.requests = l.inbound.Opened, l.inbound.Requests
 	if m.sources.Buffers != nil {
 		l.buffers = m.sources.Buffers()
@@ -54,6 +54,7 @@ func (m *Monitor) look() look {
 		l.refused += n
 	}
 	l.busy, l.passed = l.turns.Busy, l.turns.Time
+	l.disk = m.disk()
 	l.databaseWait = time.Duration(l.inbound.Store.WaitMS * float64(time.Millisecond))
 	return l
 }
@@ -67,13 +68,10 @@ func (l *look) waits() int {
 	return n
 }
 
-// sample takes what verdicts say of the last minute, and trends are made of.
-func (m *Monitor) sample() {
-	l := m.look()
-	l.commit, l.blobWrite = m.Commits.takeSlowest(), m.ModuleWrites.takeSlowest()
+// sample tells trends of their gauges.
+func (m *Monitor) sample(l *look) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.layers.minute = m.layers.minute.note(l.reading)
 	m.layers.resident.Note(l.at, float64(resident()))
 	m.layers.heapObjects.Note(l.at, float64(l.now.heapObjects))
 	m.layers.open.Note(l.at, float64(l.inbound.Open))
@@ -98,7 +96,7 @@ func (m *Monitor) tell(l *look) (s Stats) {
 	k := readKernel()
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	past, seconds := m.layers.minute.since(l.reading)
+	past, seconds := added(m.history.since(l.at.Add(-lately)), &l.reading)
 
 	s.Memory = readMemory(k, l.now, l.guests)
 	s.Memory.GCCPUShare = past.gcShare()

@@ -52,8 +52,7 @@ func (s scraped) Collect(ch chan<- prometheus.Metric) {
 	for ref, row := range s.monitor.copyOfRows() {
 		of := versionLabels(ref)
 		with := func(label string) []string { return append(of[:3:3], label) }
-		all := row.sum()
-		c := all.counts()
+		c := row.fine()
 		ok := c.Calls
 		// All of them from the start: a rate over a counter that was not there yet misses
 		// its first step.
@@ -62,7 +61,7 @@ func (s scraped) Collect(ch chan<- prometheus.Metric) {
 			counter(invocationsDesc, float64(c.Faults[kind]), with(string(kind))...)
 		}
 		counter(invocationsDesc, float64(ok), with("ok")...)
-		ch <- all.durations(of)
+		ch <- c.durations(of)
 		for p := range Phases {
 			counter(phasesDesc, c.Phases[p].Time.Seconds(), with(p.String())...)
 			ch <- nativeHistogram(phaseTimesDesc, &c.Phases[p], with(p.String())...)

@@ -47,17 +47,17 @@ type Wait struct {
 }
 
 func (r *Row) plugin(ref task.Ref) Plugin {
-	all := r.sum()
+	all := r.fine()
 	p := Plugin{
 		Namespace: ref.Namespace, Plugin: ref.Plugin, Version: ref.Version,
-		Calls: all.calls, Faults: all.faults, InputBytes: all.in, OutputBytes: all.out, Fuel: all.fuel,
-		Total: toldTimes(&all.total, all.took, 0),
+		Calls: all.Calls, Faults: all.Faults, InputBytes: all.In, OutputBytes: all.Out, Fuel: all.Fuel,
+		Total: toldTimes(&all.total, all.Took, 0),
 	}
-	for n, to := range [Phases]*Times{&p.Queue, &p.Pool, &p.Birth, &p.Bind, &p.Run, &p.Host, &p.Collect, &p.Rewind} {
-		of := &all.phases[n]
-		*to = toldTimes(&of.times, of.time, all.calls-of.calls)
+	for n, to := range [...]*Times{&p.Queue, &p.Pool, &p.Birth, &p.Bind, &p.Run, &p.Host, &p.Collect, &p.Rewind} {
+		of := &all.Phases[n]
+		*to = toldTimes(&all.times[n], of.Time, all.Calls-of.Calls)
 	}
-	for _, w := range all.counts().Waits {
+	for _, w := range all.Waits {
 		p.Waits = append(p.Waits, Wait{w.Capability, w.Destination, w.Calls, w.Failed, milliseconds(w.Time)})
 	}
 	return p

@@ -87,6 +87,15 @@ func gaugeOf(pools []Pool, of func(*Pool) int) (g Gauge) {
 	return g
 }
 
+// pool is a version's in a look; nil: it was not loaded.
+func (l *look) pool(ref task.Ref) *Pool {
+	n, found := slices.BinarySearchFunc(l.pools, ref, func(p Pool, ref task.Ref) int { return compareRefs(p.Ref, ref) })
+	if !found {
+		return nil
+	}
+	return &l.pools[n]
+}
+
 func versionIn(moments []*moment, ref task.Ref) Version {
 	first, last := moments[0], moments[len(moments)-1]
 	v := Version{Ref: ref}
@@ -96,19 +105,19 @@ func versionIn(moments []*moment, ref task.Ref) Version {
 			v.Counts = now.counts.minus(was.counts)
 		}
 	}
-	now, ok := last.pools[ref]
-	if !ok {
+	now := last.pool(ref)
+	if now == nil {
 		return v
 	}
 	var seen []Pool
 	for _, at := range moments {
-		if p, ok := at.pools[ref]; ok {
-			seen = append(seen, p)
+		if p := at.pool(ref); p != nil {
+			seen = append(seen, *p)
 		}
 	}
-	was, ok := first.pools[ref]
-	if !ok || was.Births > now.Births || was.Capacity > now.Capacity { // it was loaded meanwhile
-		was = Pool{}
+	was := first.pool(ref)
+	if was == nil || was.Births > now.Births || was.Capacity > now.Capacity { // it was loaded meanwhile
+		was = new(Pool)
 	}
 	i := &v.Instances
 	*i = Instances{

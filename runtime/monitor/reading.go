@@ -3,7 +3,7 @@ package monitor
 import "time"
 
 const (
-	// sampleEvery is how often Watch looks.
+	// sampleEvery is how often trends are told of their gauges.
 	sampleEvery = 5 * time.Second
 
 	// lately is what verdicts are about, and what trends of layers are over.
@@ -26,28 +26,16 @@ type reading struct {
 	begun, refused    int64 // calls, by the scheduler
 	busy, passed      time.Duration
 	databaseWait      time.Duration
+	disk              Disk
 	commit, blobWrite time.Duration // the slowest since the reading before
 }
 
-// minute is the readings of the last minute, the oldest first. Before there is one, the
-// minute begins with the process.
-type minute []reading
-
-const minuteReadings = int(lately/sampleEvery) + 1
-
-func (w minute) note(r reading) minute {
-	if len(w) == minuteReadings {
-		copy(w, w[1:])
-		w = w[:minuteReadings-1]
-	}
-	return append(w, r)
-}
-
-// since is what was added since the minute began, and how many seconds that was.
-func (w minute) since(now reading) (past reading, seconds float64) {
+// added is what was added from the first of the moments to now, and how many seconds that
+// was. Without moments it is what there was since the process began, in no time.
+func added(moments []*moment, now *reading) (past reading, seconds float64) {
 	var first reading
-	if len(w) > 0 {
-		first = w[0]
+	if len(moments) > 0 {
+		first = moments[0].reading
 	}
 	past = reading{
 		opened: now.opened - first.opened, requests: now.requests - first.requests,
@@ -67,10 +55,10 @@ func (w minute) since(now reading) (past reading, seconds float64) {
 	past.now.mutexWait -= first.now.mutexWait
 	past.now.pauses = since(now.now.pauses, first.now.pauses)
 	past.now.latencies = since(now.now.latencies, first.now.latencies)
-	for n := range w {
+	for n, one := range moments {
 		if n > 0 { // what the first tells of lies before it
-			past.commit = max(past.commit, w[n].commit)
-			past.blobWrite = max(past.blobWrite, w[n].blobWrite)
+			past.commit = max(past.commit, one.commit)
+			past.blobWrite = max(past.blobWrite, one.blobWrite)
 		}
 	}
 	if first.at.IsZero() {
