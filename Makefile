@@ -13,7 +13,7 @@ FUZZTIME ?= 1m
 
 .PHONY: help
 help: ## say what can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: ## build the server into bin/
@@ -30,10 +30,14 @@ $(GUEST_C):
 	$(MAKE) -C sdk/c
 
 .PHONY: tools
-tools: ## install what guests are built with and tests use, where it is missing
+tools: ## install what guests are built with, where it is missing
 	sh sdk/c/tools.sh
-	sh cmd/prismrt/testdata/tools.sh
-	sh runtime/profile/testdata/burn/tools.sh
+
+# A test whose tool cannot be had is skipped, and says so.
+.PHONY: testtools
+testtools: ## install what tests use besides: Rust and strace
+	-sh cmd/prismrt/testdata/tools.sh
+	-sh runtime/profile/testdata/burn/tools.sh
 
 DEMO := bin/demo -server bin/prismrt -plugin $(GUEST_GO) -data ../shared/data/market,sdk/testdata/market
 
@@ -50,7 +54,7 @@ run: build bin/demo $(GUEST_GO) ## the same, and leave it serving
 	$(DEMO) -keep
 
 .PHONY: test
-test: guests ## run all tests under the race detector, and without it those that take too long there
+test: guests testtools ## run all tests under the race detector, and without it those that take too long there
 	$(GO) test -race ./...
 	$(GO) test -run 'NothingSurvives|FewAllocations|ManyShortCalls' ./runtime/engine ./runtime/profile ./api
 	$(MAKE) -C bench

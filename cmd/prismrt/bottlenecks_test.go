@@ -158,7 +158,7 @@ func (s *server) tells(kind string, of found) {
 func (s *server) slowDown(calls string, by time.Duration) {
 	s.t.Helper()
 	if _, err := exec.LookPath("strace"); err != nil {
-		s.t.Skip("make tools installs strace, by which system calls are made slow")
+		s.t.Skip("make testtools installs strace, by which system calls are made slow")
 	}
 	cmd := exec.Command("strace", "-f", "-o", "/dev/null", "-p", strconv.Itoa(s.cmd.Process.Pid), "-e", "trace="+calls,
 		"-e", fmt.Sprintf("inject=%s:delay_enter=%d", calls, by.Microseconds()))

@@ -41,7 +41,7 @@ func TestMain(m *testing.M) {
 func build(t testing.TB, env string, command ...string) []byte {
 	t.Helper()
 	if _, err := exec.LookPath(command[0]); err != nil {
-		t.Skipf("make tools installs %s: %v", command[0], err)
+		t.Skipf("make testtools installs %s: %v", command[0], err)
 	}
 	out := filepath.Join(t.TempDir(), "guest.wasm")
 	for i := range command {
