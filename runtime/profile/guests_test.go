@@ -52,7 +52,9 @@ func build(t testing.TB, env string, command ...string) []byte {
 	cmd := exec.CommandContext(t.Context(), command[0], command[1:]...)
 	cmd.Dir = "testdata/burn"
 	cmd.Env = append(os.Environ(), strings.Fields(env)...)
-	if text, err := cmd.CombinedOutput(); err != nil {
+	if text, err := cmd.CombinedOutput(); bytes.Contains(text, []byte("can't find crate for `std`")) {
+		t.Skipf("make testtools installs what %s lacks: %s", command[0], text)
+	} else if err != nil {
 		t.Fatalf("%v: %v\n%s", command, err, text)
 	}
 	module, err := os.ReadFile(out)
