@@ -116,7 +116,8 @@ func (s *server) finds(rule string) (top found) {
 	begun, last := time.Now(), []found(nil)
 	defer func() {
 		if s.t.Failed() {
-			s.t.Logf("found last: %v", last)
+			_, stats := s.do("GET", "/v1/stats", nil)
+			s.t.Logf("found last: %v; %s", last, stats)
 		}
 	}()
 	s.await("the finding "+rule, func() bool {
@@ -216,7 +217,7 @@ func TestPlantedBottlenecksAreFound(t *testing.T) {
 	t.Run("a hot loop in a function with a name", func(t *testing.T) {
 		s := startAs(t, shipped, t.TempDir())
 		s.plant("p", "[limits]\ntimeout = \"30s\"\n")
-		s.callers(1, "p/invoke/spin", always("100000"))
+		s.callers(1, "p/invoke/spin", always("1000000"))
 		s.finds("guest_computes").is(t, "run", "p")
 		s.await("the function to be named", func() bool {
 			f := s.finds("guest_computes")
@@ -256,8 +257,8 @@ func TestPlantedBottlenecksAreFound(t *testing.T) {
 		starve := func(s *server) (victim *load) {
 			s.plant("hog", "[limits]\ntimeout = \"30s\"\n")
 			s.plant("victim", "[limits]\ntimeout = \"30s\"\n")
-			s.callers(16, "hog/invoke/spin", always("20000"))
-			return s.callers(2, "victim/invoke/spin", always("1000"))
+			s.callers(16, "hog/invoke/spin", always("400000"))
+			return s.callers(2, "victim/invoke/spin", always("10000"))
 		}
 		s := startAs(t, shipped, t.TempDir(), "--config", configuration)
 		victim := starve(s)
@@ -321,7 +322,7 @@ func TestPlantedBottlenecksAreFound(t *testing.T) {
 		if f := s.bottlenecks(); len(f) != 0 {
 			t.Errorf("the idle server has %v", f)
 		}
-		a, b := s.callers(4, "p/invoke", nowAndThen("")), s.callers(4, "q/invoke/spin", nowAndThen("200"))
+		a, b := s.callers(4, "p/invoke", nowAndThen("")), s.callers(4, "q/invoke/spin", nowAndThen("2000"))
 		for range 12 {
 			time.Sleep(500 * time.Millisecond)
 			if f := s.bottlenecks(); len(f) != 0 {
