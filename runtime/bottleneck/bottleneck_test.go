@@ -157,7 +157,7 @@ func TestEachRuleFindsItsBottleneck(t *testing.T) {
 			name: "much memory to be put back",
 			window: func() *monitor.Window {
 				v := calls("writer", 300, times(monitor.PhaseRun, 2*ms, monitor.PhaseRewind, 5*ms))
-				v.Pages = 300 * 4096
+				v.Instances.Pages = 300 * 4096
 				return window(healthy(), v)
 			},
 			rule: "dirty_memory", phase: "rewind", plugin: "writer", lost: 1500 * ms, cause: "writes 4096 pages",

@@ -134,7 +134,7 @@ func dirtyMemory(v *view) (all []Finding) {
 			mean(rewind.Time, rewind.Calls) < noticeable/2 || float64(rewind.Time) < ofWindow*float64(v.Length()) {
 			continue
 		}
-		pages := of.Pages / rewind.Calls
+		pages := of.Instances.Pages / rewind.Calls
 		f := finding("dirty_memory", monitor.PhaseRewind, of, rewind)
 		f.Evidence = append(f.Evidence, Evidence{"pages written a call", float64(pages), "pages"})
 		f.Cause = fmt.Sprintf("A call of %s writes %d pages of memory, which takes %s to put back.", of.Ref.Plugin, pages, short(mean(rewind.Time, rewind.Calls)))

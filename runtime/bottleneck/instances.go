@@ -159,7 +159,7 @@ func memoryGrows(v *view) (all []Finding) {
 				{"memory at last", float64(p[len(p)-1]), "bytes"},
 				{"growth", rate, "bytes/s"},
 				{"instances", of.Instances.Ready.Mean + of.Instances.Lent.Mean, ""},
-				{"pages written a call", part(of.Pages, of.Calls), "pages"},
+				{"pages written a call", part(of.Instances.Pages, of.Calls), "pages"},
 			},
 			Cause: fmt.Sprintf("The instances of %s take %s more memory every second, now %s.", of.Ref.Plugin, bytes(int64(rate)), bytes(p[len(p)-1])),
 			Advice: Advice{

@@ -144,11 +144,11 @@ func (i *Invoker) Invoke(ctx context.Context, in task.Invocation) (task.Result, 
 			// successor answers. When it was removed, resolve says so.
 			continue
 		}
-		result, ended, pages := &s.result, s.at, 0
+		result, ended := &s.result, s.at
 		switch {
 		case !s.lent:
 		case result.Timing.Run < longRun:
-			pages = d.end(in.ID, s.loan, reportOf(result, err))
+			d.end(in.ID, s.loan, reportOf(result, err))
 			now := time.Now()
 			result.Timing.Rewind, ended = now.Sub(ended), now
 		default:
@@ -161,7 +161,7 @@ func (i *Invoker) Invoke(ctx context.Context, in task.Invocation) (task.Result, 
 		}
 		d.row.Observe(monitor.Observation{
 			Kind: kind, In: len(in.Input), Out: len(result.Output), Fuel: result.Fuel, Timing: result.Timing, Total: ended.Sub(begun),
-			ID: in.ID, Ended: ended, Pages: pages,
+			ID: in.ID, Ended: ended,
 		})
 		if in.Trace.IsRecorded() {
 			i.trace(d, in, *result, err, begun, ended)
@@ -313,8 +313,7 @@ func (d *deployment) borrow(ctx context.Context, t *turn, now *time.Time, timing
 const longRun = time.Millisecond
 
 // end takes an instance back, as clean as it was lent, from a call that is known by the id.
-// It returns how many pages of its memory were put back.
-func (d *deployment) end(id task.ID, l loan, report pool.Report) (pages int) {
+func (d *deployment) end(id task.ID, l loan, report pool.Report) {
 	pages, clean := d.rewind(id, l)
 	report.Pages += int64(pages)
 	report.LastPages = int64(pages)
@@ -323,7 +322,6 @@ func (d *deployment) end(id task.ID, l loan, report pool.Report) (pages int) {
 	} else {
 		go l.Discard(report) // the caller need not wait while it is taken down
 	}
-	return pages
 }
 
 // rewind makes an instance clean, or reports false where that cannot be. It returns how
@@ -344,9 +342,9 @@ func (i *Invoker) endLater(d *deployment, in *task.Invocation, l loan, report po
 		i.late <- struct{}{}
 		defer func() { <-i.late }()
 		begun := time.Now()
-		pages := d.end(id, l, report)
+		d.end(id, l, report)
 		ended := time.Now()
-		d.row.Rewound(ended.Sub(begun), pages)
+		d.row.Rewound(ended.Sub(begun))
 		i.options.Tracer.Rewound(trace, begun, ended)
 	}()
 }

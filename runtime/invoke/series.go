@@ -78,7 +78,6 @@ type series struct {
 	lent   time.Time   // since when
 	now    time.Time   // the clock, as it was last looked at
 	burnt  int64       // in the turn
-	pages  int         // of memory that the rewind of the call put back
 	waited task.Timing // for the turn and the loan, by the call that got them
 	report pool.Report // of the loan
 
@@ -89,7 +88,7 @@ type series struct {
 
 // call runs one.
 func (s *series) call(in *task.Invocation) (task.Result, error) {
-	s.now, s.waited, s.pages = time.Now(), task.Timing{}, 0
+	s.now, s.waited = time.Now(), task.Timing{}
 	var result task.Result
 	begun := s.now
 	err := s.borrow(in)
@@ -110,7 +109,7 @@ func (s *series) call(in *task.Invocation) (task.Result, error) {
 	s.ran = false
 	s.seen[s.count] = monitor.Observation{
 		Kind: kind, In: len(in.Input), Out: len(result.Output), Fuel: result.Fuel, Timing: result.Timing, Total: s.now.Sub(begun),
-		ID: in.ID, Ended: s.now, Pages: s.pages,
+		ID: in.ID, Ended: s.now,
 	}
 	s.count++
 	if in.Trace.IsRecorded() {
@@ -192,8 +191,9 @@ func (s *series) run(in *task.Invocation, result *task.Result) error {
 		return err
 	}
 	ran := s.now
-	s.pages, s.clean = d.rewind(in.ID, l)
-	s.report.LastPages = int64(s.pages)
+	pages, clean := d.rewind(in.ID, l)
+	s.clean = clean
+	s.report.LastPages = int64(pages)
 	s.report.Pages += s.report.LastPages
 	s.now = time.Now()
 	result.Timing.Rewind = s.now.Sub(ran)

@@ -20,7 +20,6 @@ type Counts struct {
 	Phases  [Phases]Spent
 	Waits   []task.Wait // by capability and destination
 
-	Pages    int64         // of memory that calls wrote and rewinds put back, of the system's size
 	Compiled time.Duration // how long it took to make code of the version
 }
 
@@ -100,7 +99,6 @@ func (t *tally) addTo(c *Counts, waits map[destination]*task.Wait) {
 	c.Out += t.out
 	c.Fuel += t.fuel
 	c.Took += t.took
-	c.Pages += t.pages
 	c.Compiled += t.compiled
 	for p := range t.phases {
 		c.Phases[p].Time += t.phases[p].time
@@ -147,7 +145,6 @@ func (c *Counts) minus(b *Counts) Counts {
 	d.Out -= b.Out
 	d.Fuel -= b.Fuel
 	d.Took -= b.Took
-	d.Pages -= b.Pages
 	d.Compiled -= b.Compiled
 	d.Times = c.Times.minus(b.Times)
 	d.Faults = maps.Clone(c.Faults)

@@ -37,7 +37,6 @@ type tally struct {
 	faults   map[task.Kind]int64
 	in, out  int64 // bytes
 	fuel     int64
-	pages    int64 // put back by rewinds
 	compiled time.Duration
 	took     time.Duration // over all of them
 	total    times
@@ -66,7 +65,6 @@ type Observation struct {
 	Fuel    int64     // instructions
 	Timing  task.Timing
 	Total   time.Duration
-	Pages   int // of memory that were put back
 
 	// ID and Ended, when it was over, make it one that metrics can show as an example. The
 	// zero Ended: it is none.
@@ -95,7 +93,6 @@ func (t *tally) note(o *Observation) {
 	t.in += int64(o.In)
 	t.out += int64(o.Out)
 	t.fuel += o.Fuel
-	t.pages += int64(o.Pages)
 	t.total.record(o.Total)
 	for p, d := range durationsOf(&o.Timing) {
 		if d > 0 {
@@ -108,11 +105,10 @@ func (t *tally) note(o *Observation) {
 }
 
 // Rewound counts how long it took to make an instance clean again after its
-// invocation was answered, and how many pages of its memory were put back.
-func (r *Row) Rewound(took time.Duration, pages int) {
+// invocation was answered.
+func (r *Row) Rewound(took time.Duration) {
 	s := r.lock()
 	defer s.mu.Unlock()
-	s.pages += int64(pages)
 	s.phases[PhaseRewind].note(took)
 }
 

@@ -60,6 +60,7 @@ type Instances struct {
 	FailedBirths  int64
 	BirthTime     time.Duration
 	Deaths        map[string]int64 // by cause
+	Pages         int64            // of memory that calls wrote and rewinds put back, of the system's size
 	Held          time.Duration    // lent, altogether
 	Capacity      time.Duration    // lived, altogether
 	Min, Max      int              // that there may be
@@ -122,7 +123,7 @@ func versionIn(moments []*moment, ref task.Ref) Version {
 	i := &v.Instances
 	*i = Instances{
 		Loaded: true, Births: now.Births - was.Births, FailedBirths: now.FailedBirths - was.FailedBirths, BirthTime: now.BirthTime - was.BirthTime,
-		Deaths: make(map[string]int64), Held: now.Held - was.Held, Capacity: now.Capacity - was.Capacity,
+		Deaths: make(map[string]int64), Pages: now.Pages - was.Pages, Held: now.Held - was.Held, Capacity: now.Capacity - was.Capacity,
 		Min: now.Min, Max: now.Max, Size: now.Size, Begins: now.Begins, Cause: now.Reason,
 		Ready:   gaugeOf(seen, func(p *Pool) int { return p.Ready }),
 		Lent:    gaugeOf(seen, func(p *Pool) int { return p.Lent }),
