@@ -297,6 +297,16 @@ func TestAVersionThatBurnsMoreThanTheOneBeforeIsFound(t *testing.T) {
 	}
 }
 
+func TestWaitsInTwoPhasesAddUp(t *testing.T) {
+	v := calls("starved", 200, times(monitor.PhaseHost, 40*ms, monitor.PhaseQueue, 40*ms, monitor.PhasePool, 80*ms))
+	v.Instances.Max, v.Instances.Size, v.Instances.Held = 1, 1, 10*time.Second
+	v.Instances.Lent = monitor.Gauge{Mean: 1, Max: 1}
+	f := bottleneck.Find(window(v), nil)[0]
+	if f.Rule != "pool_too_small" || f.P50 < 120*ms || f.P50 > 135*ms || f.P99 < f.P50 {
+		t.Errorf("calls wait 120 ms each, and the finding has p50 %v, p99 %v: %+v", f.P50, f.P99, f)
+	}
+}
+
 func TestWhatEndsTheServerComesFirst(t *testing.T) {
 	leaky := calls("leaky", 100, times(monitor.PhaseRun, 50*ms))
 	for n := range 10 {

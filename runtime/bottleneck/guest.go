@@ -25,12 +25,11 @@ func guestComputes(v *view) (all []Finding) {
 		if !long && !crowded {
 			continue
 		}
-		lost := run
+		lost := sum(of, monitor.PhaseRun)
 		if crowded {
 			lost.Time += of.Phases[monitor.PhaseQueue].Time
 		}
 		f := finding("guest_computes", monitor.PhaseRun, of, lost)
-		f.P50, f.P99 = run.Times.Quantile(0.5, 0), run.Times.Quantile(0.99, 0)
 		perCall := mean(run.Time, of.Calls)
 		f.Evidence = append(f.Evidence,
 			Evidence{"fuel a call", float64(of.Fuel / of.Calls), "instructions"},
@@ -70,7 +69,7 @@ func slowHost(v *view) (all []Finding) {
 		if most.Destination != "" {
 			to += " " + most.Destination
 		}
-		f := finding("host_waits", monitor.PhaseHost, of, host)
+		f := finding("host_waits", monitor.PhaseHost, of, sum(of, monitor.PhaseHost))
 		f.Evidence = append(f.Evidence,
 			Evidence{"waits for " + to, float64(most.Calls), ""},
 			Evidence{"mean wait for " + to, milliseconds(mean(most.Time, most.Calls)), "ms"},
@@ -135,7 +134,7 @@ func dirtyMemory(v *view) (all []Finding) {
 			continue
 		}
 		pages := of.Instances.Pages / rewind.Calls
-		f := finding("dirty_memory", monitor.PhaseRewind, of, rewind)
+		f := finding("dirty_memory", monitor.PhaseRewind, of, sum(of, monitor.PhaseRewind))
 		f.Evidence = append(f.Evidence, Evidence{"pages written a call", float64(pages), "pages"})
 		f.Cause = fmt.Sprintf("A call of %s writes %d pages of memory, which takes %s to put back.", of.Ref.Plugin, pages, short(mean(rewind.Time, rewind.Calls)))
 		f.Advice = Advice{

@@ -96,7 +96,7 @@ func coldBirths(v *view) (all []Finding) {
 		i := &of.Instances
 		birth := of.Phases[monitor.PhaseBirth]
 		each := mean(i.BirthTime, i.Births+i.FailedBirths)
-		f := finding("cold_births", monitor.PhaseBirth, of, birth)
+		f := finding("cold_births", monitor.PhaseBirth, of, sum(of, monitor.PhaseBirth))
 		f.Evidence = append(f.Evidence, Evidence{"instances made", float64(i.Births), ""}, Evidence{"mean birth", milliseconds(each), "ms"})
 		cause, most := "", int64(0)
 		for by, count := range i.Deaths {

@@ -32,7 +32,7 @@ func slowerVersion(v *view) (all []Finding) {
 			float64(lost) < ofWindow*float64(v.Length()) {
 			continue
 		}
-		f := finding("slower_version", monitor.PhaseRun, of, run)
+		f := finding("slower_version", monitor.PhaseRun, of, sum(of, monitor.PhaseRun))
 		f.Lost = lost
 		f.Evidence = append(f.Evidence,
 			Evidence{"fuel a call", float64(fuelIs), "instructions"},

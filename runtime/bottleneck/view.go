@@ -50,27 +50,32 @@ func (v *view) matters(of *monitor.Version, phases ...monitor.Phase) bool {
 		float64(lost.Time) >= ofWindow*float64(v.Length())
 }
 
-// sum is what calls spent in several phases. Calls that were in more than one of them count
-// once, as far as that can be told; the distribution is that of the phase that took most.
-func sum(of *monitor.Version, phases ...monitor.Phase) monitor.Spent {
-	var s, most monitor.Spent
+// loss is what calls lost to some phases.
+type loss struct {
+	Time     time.Duration
+	Calls    int64         // that were in one of them, as far as that can be told
+	P50, P99 time.Duration // of these calls; of several phases, the sum of what each has
+}
+
+// sum is what calls spent in some phases together.
+func sum(of *monitor.Version, phases ...monitor.Phase) (l loss) {
 	for _, p := range phases {
-		one := of.Phases[p]
-		s.Time += one.Time
-		s.Calls = max(s.Calls, one.Calls)
-		if one.Time > most.Time {
-			most = one
-		}
+		one := &of.Phases[p]
+		l.Time += one.Time
+		l.Calls = max(l.Calls, one.Calls)
 	}
-	s.Times = most.Times
-	return s
+	for _, p := range phases {
+		one := &of.Phases[p]
+		l.P50 += one.Quantile(0.5, l.Calls)
+		l.P99 += one.Quantile(0.99, l.Calls)
+	}
+	return l
 }
 
 // finding begins one about a version that loses time.
-func finding(rule string, phase monitor.Phase, of *monitor.Version, lost monitor.Spent) Finding {
+func finding(rule string, phase monitor.Phase, of *monitor.Version, lost loss) Finding {
 	return Finding{
-		Rule: rule, Phase: phase.String(), Ref: of.Ref, Lost: lost.Time, Calls: lost.Calls,
-		P50: lost.Times.Quantile(0.5, 0), P99: lost.Times.Quantile(0.99, 0),
+		Rule: rule, Phase: phase.String(), Ref: of.Ref, Lost: lost.Time, Calls: lost.Calls, P50: lost.P50, P99: lost.P99,
 		Evidence: []Evidence{
 			{"calls", float64(of.Calls), ""},
 			{"mean call", milliseconds(mean(of.Took, of.Calls)), "ms"},
