@@ -148,7 +148,7 @@ func (c *Catalogue) takeOver(ctx context.Context, p Plugin, reason string) bool 
 	}
 	r := store.Release{Live: to, LastCanary: p.LastCanary, Takeover: &store.Takeover{From: p.Live, To: to, At: now(), Reason: reason}}
 	if p.Canary != nil && p.Canary.Version != to {
-		r.LastCanary = &store.Outcome{Version: p.Canary.Version, At: now(), Reason: "the live version was fenced: " + reason}
+		r.LastCanary = &store.CanaryEnd{Version: p.Canary.Version, At: now(), Reason: "the live version was fenced: " + reason}
 	}
 	if _, err := c.release(ctx, p, r); err != nil {
 		c.options.Log.Error("a takeover cannot be stored", slog.Any("version", p.ref(to)), slog.Any("error", err))
@@ -162,7 +162,7 @@ func (c *Catalogue) takeOver(ctx context.Context, p Plugin, reason string) bool 
 // rollBack ends a canary release in favour of the live version, which was loaded.
 func (c *Catalogue) rollBack(p Plugin, reason string) {
 	r := p.Release
-	r.Canary, r.LastCanary = nil, &store.Outcome{Version: p.Canary.Version, At: now(), Reason: reason}
+	r.Canary, r.LastCanary = nil, &store.CanaryEnd{Version: p.Canary.Version, At: now(), Reason: reason}
 	c.conclude(p, r)
 }
 
@@ -175,7 +175,7 @@ func (c *Catalogue) promote(ctx context.Context, p Plugin, reason string) {
 		return
 	}
 	r := live(p.Release, number)
-	r.LastCanary = &store.Outcome{Version: number, Live: true, At: now(), Reason: reason}
+	r.LastCanary = &store.CanaryEnd{Version: number, Live: true, At: now(), Reason: reason}
 	c.conclude(p, r)
 }
 

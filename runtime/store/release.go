@@ -9,7 +9,7 @@ type Release struct {
 
 	Canary     *Canary   `json:"canary,omitempty"`      // gets a share of the calls; nil: none does
 	Takeover   *Takeover `json:"takeover,omitempty"`    // why Live is live, where it took over by itself
-	LastCanary *Outcome  `json:"last_canary,omitempty"` // of the last canary release that ended by itself
+	LastCanary *CanaryEnd  `json:"last_canary,omitempty"` // of the last canary release that ended by itself
 }
 
 // Canary is a version that gets a share of the calls.
@@ -28,8 +28,8 @@ type Takeover struct {
 	Reason string    `json:"reason"`
 }
 
-// Outcome is how a canary release ended by itself.
-type Outcome struct {
+// CanaryEnd is how a canary release ended by itself.
+type CanaryEnd struct {
 	Version int       `json:"version"` // the canary
 	Live    bool      `json:"live"`    // it became the live version; false: it was rolled back
 	At      time.Time `json:"at"`

@@ -40,3 +40,15 @@ func NewID() ID {
 	_ = id.MarshalTextTo(text[:]) // whose length is right
 	return ID(text[:])
 }
+
+// IDsAfter has the ids that NewID makes from now on sort after one: also where the clock
+// has been set back since that was made. What is no ULID is no id of ours, and ignored.
+func IDsAfter(id ID) {
+	parsed, err := ulid.ParseStrict(string(id))
+	if err != nil {
+		return
+	}
+	floor := binary.BigEndian.Uint64(parsed[:8])
+	for before := last.Load(); before < floor && !last.CompareAndSwap(before, floor); before = last.Load() {
+	}
+}

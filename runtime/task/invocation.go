@@ -68,6 +68,9 @@ type Invocation struct {
 	// Function is the handler asked for. Empty: the version's default.
 	Function string
 
+	// Version is the one that is to run it. Zero: whichever is live, or the canary.
+	Version int
+
 	// Input is read by the guest during the call and not kept after it.
 	Input []byte
 
@@ -80,6 +83,9 @@ type Invocation struct {
 	// Trace is what the invocation is a part of, and what it is to tell those that it calls.
 	// Nil: nothing is known of a trace.
 	Trace *Trace
+
+	// Listener is told what the guest logs and how far it is. Nil: nobody is.
+	Listener Listener
 }
 
 // CallKey is the key under which the context of a host function has the call that

@@ -147,3 +147,12 @@ func BenchmarkNewID(b *testing.B) {
 		}
 	})
 }
+
+func TestIDsFollowOneThatWasMadeByALaterClock(t *testing.T) {
+	later := ulid.MustNew(ulid.Timestamp(time.Now().Add(time.Hour)), ulid.DefaultEntropy())
+	task.IDsAfter("no id")
+	task.IDsAfter(task.ID(later.String()))
+	if id := task.NewID(); id <= task.ID(later.String()) {
+		t.Errorf("%s came after %v", id, later)
+	}
+}

@@ -103,7 +103,7 @@ func TestCallsGoOnlyToVersionsThatAreThere(t *testing.T) {
 	want := store.Release{
 		Live: 1, Previous: 2, Canary: &store.Canary{Version: 2, Share: 0.1, Judge: true, Since: at},
 		Takeover:   &store.Takeover{From: 2, To: 1, At: at, Reason: "it trapped"},
-		LastCanary: &store.Outcome{Version: 2, At: at, Reason: "it was slow"},
+		LastCanary: &store.CanaryEnd{Version: 2, At: at, Reason: "it was slow"},
 	}
 	if err := db.SetRelease(t.Context(), "default", "resize", want, at); err != nil {
 		t.Fatal(err)
