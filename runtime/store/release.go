@@ -7,9 +7,9 @@ type Release struct {
 	Live     int `json:"-"`                  // the version that answers; 0: none
 	Previous int `json:"previous,omitempty"` // the one that was live before it and may take over; 0: none
 
-	Canary     *Canary   `json:"canary,omitempty"`      // gets a share of the calls; nil: none does
-	Takeover   *Takeover `json:"takeover,omitempty"`    // why Live is live, where it took over by itself
-	LastCanary *CanaryEnd  `json:"last_canary,omitempty"` // of the last canary release that ended by itself
+	Canary     *Canary    `json:"canary,omitempty"`      // gets a share of the calls; nil: none does
+	Takeover   *Takeover  `json:"takeover,omitempty"`    // why Live is live, where it took over by itself
+	LastCanary *CanaryEnd `json:"last_canary,omitempty"` // of the last canary release that ended by itself
 }
 
 // Canary is a version that gets a share of the calls.
