@@ -153,6 +153,7 @@ func open(t *testing.T, dir string) (*plugins.Catalogue, *runner) {
 			Limits:    task.Limits{Memory: 64 << 20, Timeout: task.Duration(time.Second), Fuel: 1000, Stack: 1 << 20, Input: 1 << 20, Output: 1 << 20},
 			MaxLimits: task.Limits{Memory: 128 << 20, Timeout: task.Duration(time.Minute), Fuel: 2000, Stack: 8 << 20, Input: 1 << 20, Output: 8 << 20},
 			Max:       4, MaxMax: 16,
+			Tasks: task.Policy{Retries: 3, Backoff: task.Duration(time.Second), MaxBackoff: task.Duration(time.Minute), Keep: task.Duration(time.Hour), KeepDead: task.Duration(24 * time.Hour)},
 		},
 	})
 	if err != nil {

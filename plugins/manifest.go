@@ -25,6 +25,7 @@ type Manifest struct {
 	Limits   Limits    `toml:"limits" json:"limits,omitzero"`
 	Pool     Pool      `toml:"pool" json:"pool,omitzero"`
 	Health   Health    `toml:"health" json:"health,omitzero"`
+	Tasks    Tasks     `toml:"tasks" json:"tasks,omitzero"`
 	Grants   Grants    `toml:"grants" json:"grants,omitzero"`
 }
 
@@ -70,7 +71,7 @@ func ParseTOML(text []byte) (Manifest, error) {
 	}
 	if len(unknown) > 0 {
 		return Manifest{}, invalidManifest("unknown key %s; known are name, abi, function, image, limits.{memory,timeout,fuel,stack,input,output}, "+
-			"pool.{min,max}, health.{input,expect,every,failover} and grants.config", strings.Join(unknown, ", "))
+			"pool.{min,max}, health.{input,expect,every,failover}, tasks.{retries,backoff,max_backoff,concurrency,rate,keep,keep_dead} and grants.config", strings.Join(unknown, ", "))
 	}
 	return m, nil
 }
@@ -113,6 +114,7 @@ func (m Manifest) canonical() []byte {
 type Defaults struct {
 	Limits, MaxLimits task.Limits
 	Max, MaxMax       int // instances alive at once
+	Tasks             task.Policy
 }
 
 // apply fills in the defaults and checks every value, reporting everything
@@ -183,6 +185,7 @@ func (m Manifest) apply(d Defaults, v *task.Version) error {
 	}
 
 	m.Health.apply(v, bad)
+	v.Tasks = m.Tasks.over(d.Tasks, bad)
 
 	v.Config = m.Grants.Config
 	for key, value := range v.Config {

@@ -26,6 +26,14 @@ input    = '{"ping":true}'
 expect   = '{"pong":true}'
 every    = "30s"
 failover = true
+[tasks]
+retries     = 7
+backoff     = "2s"
+max_backoff = "1m"
+concurrency = 4
+rate        = 12.5
+keep        = "1h"
+keep_dead   = "48h"
 
 [grants]
 config = { region = "eu", mode = "fast" }
@@ -36,6 +44,7 @@ const wholeJSON = `{
   "limits": {"memory": "32MiB", "timeout": "500ms", "fuel": 500000000, "input": "64KiB", "output": "1MiB"},
   "pool": {"min": 2, "max": 8},
   "health": {"input": "{\"ping\":true}", "expect": "{\"pong\":true}", "every": "30s", "failover": true},
+  "tasks": {"retries": 7, "backoff": "2s", "max_backoff": "1m", "concurrency": 4, "rate": 12.5, "keep": "1h", "keep_dead": "48h"},
   "grants": {"config": {"region": "eu", "mode": "fast"}}
 }`
 
@@ -51,7 +60,7 @@ func TestAManifestIsTheSameInTOMLAndJSON(t *testing.T) {
 	if !reflect.DeepEqual(a, b) {
 		t.Errorf("TOML gives %+v, JSON %+v", a, b)
 	}
-	if *a.Limits.Memory != 32<<20 || *a.Limits.Fuel != 500_000_000 || *a.Pool.Max != 8 || a.Grants.Config["region"] != "eu" {
+	if *a.Limits.Memory != 32<<20 || *a.Limits.Fuel != 500_000_000 || *a.Pool.Max != 8 || *a.Tasks.Retries != 7 || *a.Tasks.Rate != 12.5 || a.Grants.Config["region"] != "eu" {
 		t.Errorf("read %+v", a)
 	}
 }

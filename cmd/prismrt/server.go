@@ -301,7 +301,7 @@ func executable() (string, error) {
 func defaults(cfg config.Config) plugins.Defaults {
 	d := plugins.Defaults{
 		Limits: cfg.Default.Limits(), MaxLimits: cfg.Max.Limits(),
-		Max: cfg.Default.Instances, MaxMax: cfg.Max.Instances,
+		Max: cfg.Default.Instances, MaxMax: cfg.Max.Instances, Tasks: cfg.Tasks.Policy(),
 	}
 	if d.Max == 0 {
 		d.Max = d.MaxMax

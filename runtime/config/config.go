@@ -27,6 +27,8 @@ type Config struct {
 	Scheduler Scheduler `toml:"scheduler"`
 	Pool      Pool      `toml:"pool"`
 	Health    Health    `toml:"health"`
+	Tasks     Tasks     `toml:"tasks"`
+	Callbacks Callbacks `toml:"callbacks"`
 	Go        Go        `toml:"go"`
 	Trace     Trace     `toml:"trace"`
 	Log       Logging   `toml:"log"`
@@ -145,6 +147,8 @@ func Default() Config {
 		Scheduler: Scheduler{Policy: "fair", Waiting: 1024, NamespaceWaiting: 4096, TotalWaiting: 16384},
 		Pool:      Pool{Idle: task.Duration(time.Minute), Trim: task.Duration(10 * time.Second)},
 		Health:    Health{Threshold: 0.5, MinCalls: 20, Open: task.Duration(5 * time.Second)},
+		Tasks:     defaultTasks(),
+		Callbacks: Callbacks{Hosts: []string{}},
 		Trace:     Trace{Sample: 0.01, Service: "prismrt"},
 		Log:       Logging{Level: "info", Format: "text"},
 	}
@@ -290,6 +294,7 @@ func (c Config) Check() error {
 	if !slices.Contains([]string{"text", "json"}, c.Log.Format) {
 		bad("log.format is %q; it must be text or json", c.Log.Format)
 	}
+	wrong = append(wrong, c.Tasks.check()...)
 	wrong = append(wrong, c.Trace.check()...)
 	// The maps above have no order, and an operator compares two runs by eye.
 	slices.SortFunc(wrong, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })

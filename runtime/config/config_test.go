@@ -88,6 +88,7 @@ func TestCheckReportsEverythingWrongAtOnce(t *testing.T) {
 	c.Health.Threshold = math.NaN()
 	c.Health.MinCalls = 0
 	c.Health.Open = 1
+	c.Tasks = config.Tasks{Sync: "never", Retries: 101, Rate: math.NaN(), Concurrency: -1, KeepCount: -1, Backoff: 2, MaxBackoff: 1}
 	c.Trace.Endpoint, c.Trace.Sample, c.Trace.Service = "localhost:4318", math.NaN(), ""
 	c.Log.Level = "loud"
 	c.Log.Format = "xml"
@@ -97,6 +98,8 @@ func TestCheckReportsEverythingWrongAtOnce(t *testing.T) {
 		"server.listen", "loopback", "server.data", "upload.start_timeout", "[default]", "max.instances",
 		"max.memory", "max.output", "scheduler.waiting", "scheduler.policy", "prices", "log.level", "log.format", "upload.compile_memory",
 		"health.threshold", "health.min_calls", "health.open",
+		"tasks.sync is", "tasks.sync_interval", "tasks.waiting", "tasks.plugin_waiting", "tasks.retries", "tasks.rate", "tasks.concurrency",
+		"tasks.keep is", "tasks.keep_dead", "tasks.keep_count", "tasks.keys", "more than tasks.max_backoff",
 		"trace.endpoint", "trace.sample", "trace.service",
 	} {
 		if err == nil || !strings.Contains(err.Error(), want) {

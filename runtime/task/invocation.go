@@ -57,6 +57,7 @@ type Version struct {
 	Min, Max int
 
 	Health Health
+	Tasks  Policy
 }
 
 // Invocation is one run of a plugin on one input.
