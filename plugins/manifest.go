@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -72,6 +73,9 @@ func ParseTOML(text []byte) (Manifest, error) {
 	if len(unknown) > 0 {
 		return Manifest{}, invalidManifest("unknown key %s; known are name, abi, function, image, limits.{memory,timeout,fuel,stack,input,output}, "+
 			"pool.{min,max}, health.{input,expect,every,failover}, tasks.{retries,backoff,max_backoff,concurrency,rate,keep,keep_dead} and grants.config", strings.Join(unknown, ", "))
+	}
+	if r := m.Tasks.Rate; r != nil && (math.IsNaN(*r) || math.IsInf(*r, 0)) { // which TOML has, and JSON, in which it is kept, has not
+		return Manifest{}, invalidManifest("tasks.rate is %v; write a number", *r)
 	}
 	return m, nil
 }

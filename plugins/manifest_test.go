@@ -75,6 +75,8 @@ func TestBadManifestsAreRefusedByName(t *testing.T) {
 		"unknown JSON key":     {plugins.ParseJSON, `{"limits": {"feul": 3}}`, []string{"limits.feul"}},
 		"a bare duration":      {plugins.ParseTOML, "[limits]\ntimeout = 1", []string{"timeout", "unit"}},
 		"a bare interval":      {plugins.ParseTOML, "[health]\nevery = 10", []string{"every", "unit"}},
+		"a rate of no number":  {plugins.ParseTOML, "[tasks]\nrate = nan", []string{"tasks.rate is NaN"}},
+		"an endless rate":      {plugins.ParseTOML, "[tasks]\nrate = inf", []string{"tasks.rate is +Inf"}},
 		"a number expected":    {plugins.ParseJSON, `{"health": {"expect": 4}}`, []string{"health.expect"}},
 		"a bare JSON duration": {plugins.ParseJSON, `{"limits": {"timeout": 1}}`, []string{"timeout", "unit"}},
 		"a wrong type":         {plugins.ParseTOML, "[pool]\nmin = \"few\"", []string{"min"}},

@@ -60,7 +60,7 @@ func (t Tasks) over(p task.Policy, bad func(format string, args ...any)) task.Po
 		}
 	}
 	if t.Rate != nil {
-		if p.Rate = *t.Rate; !(p.Rate >= 0 && p.Rate <= 1e9) { // not a number is neither
+		if p.Rate = *t.Rate; p.Rate < 0 || p.Rate > 1e9 {
 			bad("tasks.rate is %v; it must be from 0 to 1000000000", p.Rate)
 		}
 	}

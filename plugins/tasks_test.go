@@ -48,7 +48,6 @@ func TestThePolicyOfTasksIsTheManifestsAndOtherwiseTheServers(t *testing.T) {
 		"keep_dead = \"-1s\"":                    "tasks.keep_dead is",
 		"concurrency = -1":                       "tasks.concurrency",
 		"rate = -0.1":                            "tasks.rate",
-		"rate = nan":                             "tasks.rate",
 	} {
 		if _, err := of(text); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, want %q", text, err, want)
