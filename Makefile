@@ -110,11 +110,12 @@ holds: build ## call hostile guests, and measure what others notice of it
 	$(GO) run ./cmd/holds gc
 
 .PHONY: load
-load: build ## measure the HTTP path: throughput beside servers that do less, fairness, overload
+load: build ## measure the HTTP path: throughput beside servers that do less, fairness, overload, durable tasks
 	$(MAKE) -C cmd/load/guests
 	$(GO) run ./cmd/load throughput
 	$(GO) run ./cmd/load fairness
 	$(GO) run ./cmd/load overload
+	$(GO) run ./cmd/load tasks
 
 .PHONY: clean
 clean: ## remove what was built

@@ -1,7 +1,7 @@
 // Command load measures the HTTP path of a real server, on the machine it runs on:
 // how many calls it answers beside servers that do less (throughput), whether one
-// plugin's flood keeps the cores from another (fairness), and what becomes of calls
-// when there are too many (overload).
+// plugin's flood keeps the cores from another (fairness), what becomes of calls when there
+// are too many (overload), and how many tasks are kept and run (tasks).
 //
 // The machine is shared with the generator of the load, which therefore is one of its
 // own: see connection. What it takes is shown beside what the servers take.
@@ -31,8 +31,11 @@ type commandLine struct {
 	Fairness   fairnessCmd   `cmd:"" help:"Flood one plugin: what does another get of the cores, and how soon does it answer?"`
 	Overload   overloadCmd   `cmd:"" help:"Make more calls than can be answered: how many still are, and how soon are the others refused?"`
 
-	// What throughput starts in processes of their own.
+	Tasks tasksCmd `cmd:"" help:"Submit durable tasks: how many are run, and how soon, beside the database alone?"`
+
+	// What throughput and tasks start in processes of their own.
 	Compared comparedCmd `cmd:"" hidden:"" help:"Serve what prismrt is compared with."`
+	Bare     bareCmd     `cmd:"" hidden:"" help:"Do a database's writes for tasks."`
 }
 
 // globals are the flags of every command.

@@ -25,7 +25,11 @@ func request(address, plugin string, timeout time.Duration, body []byte) []byte 
 // connect makes so many connections for a call. They open when they are first used.
 func connect(p *served.Process, count int, plugin string, timeout time.Duration, body []byte) []*connection {
 	address := strings.TrimPrefix(p.Address, "http://")
-	bytes := request(address, plugin, timeout, body)
+	return connections(address, count, request(address, plugin, timeout, body))
+}
+
+// connections makes so many for a request as it goes over the wire.
+func connections(address string, count int, bytes []byte) []*connection {
 	crowd := make([]*connection, count)
 	for i := range crowd {
 		crowd[i] = newConnection(address, bytes)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"net/http"
 	"sync"
@@ -13,7 +14,8 @@ import (
 // tally counts what becomes of the requests of one generator, while its window is
 // open. It is safe for concurrent use.
 type tally struct {
-	want     []byte        // the body of a right answer
+	want     []byte        // the body of a right answer; nil: any
+	status   int           // of a right answer; 0: 200
 	deadline time.Duration // an answer that takes longer is no good; 0: none does
 
 	mu     sync.Mutex
@@ -31,8 +33,8 @@ type counts struct {
 
 	Due     int64 `json:"due"`     // what the schedule wanted to be sent in the window; in a closed loop what was sent
 	Unsent  int64 `json:"unsent"`  // of them: as many as may be were on their way
-	Good    int64 `json:"good"`    // 200, in time, and the right body
-	Late    int64 `json:"late"`    // 200, after the deadline
+	Good    int64 `json:"good"`    // the right status and body, in time
+	Late    int64 `json:"late"`    // likewise, after the deadline
 	Refused int64 `json:"refused"` // 429 and 503
 	Expired int64 `json:"expired"` // 504
 	Errors  int64 `json:"errors"`  // any other answer, and none
@@ -110,18 +112,18 @@ func (t *tally) answered(due time.Time, lag time.Duration, a answer, err error) 
 	if !t.open {
 		return
 	}
-	c := &t.counts
+	c, right := &t.counts, cmp.Or(t.status, http.StatusOK)
 	c.Fuel += a.fuel
 	add(&t.lag, lag)
 	switch {
 	case err != nil:
 		t.failed("%v", err)
-	case a.status == http.StatusOK && !bytes.Equal(a.body, t.want):
+	case a.status == right && t.want != nil && !bytes.Equal(a.body, t.want):
 		t.failed("the answer is %.80q, not %.80q", a.body, t.want)
-	case a.status == http.StatusOK && (t.deadline == 0 || took <= t.deadline):
+	case a.status == right && (t.deadline == 0 || took <= t.deadline):
 		c.Good++
 		add(&t.good, took)
-	case a.status == http.StatusOK:
+	case a.status == right:
 		c.Late++
 		add(&t.rest, took)
 	case a.status == http.StatusTooManyRequests || a.status == http.StatusServiceUnavailable:
