@@ -26,13 +26,15 @@ var (
 	ErrNotEnded = errors.New("the task is not dead or canceled")
 )
 
-// Errors of the store as a whole. Nothing of the call was stored.
+// Errors of the store as a whole.
 var (
-	// ErrFull: the disk takes no more. It is worth another try once there is room.
+	// ErrFull: the disk takes no more. Nothing of the call was stored. It is worth another try
+	// once there is room.
 	ErrFull = errors.New("the disk is full")
 
-	// ErrBroken: the disk failed to sync, so that nothing is known of what it has. The store
-	// takes nothing until it is opened anew.
+	// ErrBroken: the disk failed to sync, so that nothing is known of what it has: of calls
+	// that were answered so, all or nothing is there afterwards. The store takes nothing until
+	// it is opened anew.
 	ErrBroken = errors.New("the disk failed, and the store takes no more")
 )
 
@@ -128,7 +130,8 @@ type Outcome struct {
 	Attempt int // the lease's
 
 	// State is Succeeded, Failed, Dead, Canceled, or Queued: then the lease is given back as
-	// if it had never been, and the task is the first of its lane.
+	// if it had never been, and the next one has its number. What was given back and may have
+	// been stored is therefore not given back again: the lease could be another's by then.
 	State task.State
 
 	Last    Attempt   // how it went, its Number being Attempt; not looked at with Queued
@@ -177,10 +180,10 @@ type Revival struct {
 
 // Tasks keeps durable tasks: what must survive of them, and in which order they go. It
 // decides nothing about them. A method that returned without an error has put its change
-// where a power failure does not reach it (but see an implementation's own options); one
-// that failed has changed nothing, unless it failed because ctx ended while it went on: then
-// it may have done all of it. Once it was done, every method sees it. It is safe for
-// concurrent use, and calls at the same time may share a commit.
+// where a power failure does not reach it (but see an implementation's own options), and
+// every method sees it. One that answered ErrFull, or was called with a ctx that had ended,
+// has changed nothing; any other error leaves open whether all of it was done or nothing. It
+// is safe for concurrent use, and calls at the same time may share a commit.
 //
 // Nothing that a method was given is kept in use after it returned, and what it returns
 // belongs to the caller. Strings are of valid UTF-8, with any character in them; Key and
