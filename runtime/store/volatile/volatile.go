@@ -217,7 +217,14 @@ func (s *Store) Forget(ctx context.Context, now time.Time, keep int64, most int)
 		delete(s.callbacks, e.task.ID)
 	}
 	s.sorted = slices.DeleteFunc(s.sorted, func(e *entry) bool { return s.tasks[e.task.ID] == nil })
-	maps.DeleteFunc(s.keys, func(_ key, o owner) bool { return !o.until.After(now) })
+	ranOut := 0
+	maps.DeleteFunc(s.keys, func(_ key, o owner) bool {
+		if o.until.After(now) || ranOut == most {
+			return false
+		}
+		ranOut++
+		return true
+	})
 	return len(gone), nil
 }
 
