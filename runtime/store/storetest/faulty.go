@@ -225,8 +225,8 @@ func (f *Faulty) Forget(ctx context.Context, now time.Time, keep int64, most int
 }
 
 // Counts may fail.
-func (f *Faulty) Counts(ctx context.Context) (map[task.State]int64, error) {
-	return through(ctx, f, func() (map[task.State]int64, error) { return f.store.Counts(ctx) })
+func (f *Faulty) Counts(ctx context.Context) ([]store.Count, error) {
+	return through(ctx, f, func() ([]store.Count, error) { return f.store.Counts(ctx) })
 }
 
 // Schedules may fail.

@@ -24,7 +24,7 @@ type Store struct {
 	places    int64         // that were given in lanes
 	delayed   []*entry      // those that wait for a time, by that and by id
 	keys      map[key]owner // that are taken
-	counts    map[task.State]int64
+	counts    map[store.Count]int64 // those with no Tasks, to how many they are
 	arrived   chan struct{} // closed at the next arrival
 	watched   map[task.ID]*watch
 	schedules map[name]store.Schedule
@@ -43,7 +43,7 @@ func New() *Store {
 		tasks:     map[task.ID]*entry{},
 		lanes:     map[store.Lane]*lane{},
 		keys:      map[key]owner{},
-		counts:    map[task.State]int64{},
+		counts:    map[store.Count]int64{},
 		arrived:   make(chan struct{}),
 		watched:   map[task.ID]*watch{},
 		schedules: map[name]store.Schedule{},
@@ -212,7 +212,7 @@ func (s *Store) Forget(ctx context.Context, now time.Time, keep int64, most int)
 		}
 	}
 	for _, e := range gone {
-		s.counts[e.state]--
+		s.countLocked(e, -1)
 		delete(s.tasks, e.task.ID)
 		delete(s.callbacks, e.task.ID)
 	}
@@ -228,23 +228,36 @@ func (s *Store) Forget(ctx context.Context, now time.Time, keep int64, most int)
 	return len(gone), nil
 }
 
-// Counts tells how many tasks there are in each state.
-func (s *Store) Counts(ctx context.Context) (map[task.State]int64, error) {
+// Counts tells how many tasks of each plugin there are in each state.
+func (s *Store) Counts(ctx context.Context) ([]store.Count, error) {
 	if err := ended(ctx); err != nil {
 		return nil, err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return maps.Clone(s.counts), nil
+	var all []store.Count
+	for c, n := range s.counts {
+		c.Tasks = n
+		all = append(all, c)
+	}
+	return all, nil
+}
+
+// countLocked counts a task in or out of the state that it is in.
+func (s *Store) countLocked(e *entry, by int64) {
+	c := store.Count{Namespace: e.task.Namespace, Plugin: e.task.Plugin, State: e.state}
+	if s.counts[c] += by; s.counts[c] == 0 {
+		delete(s.counts, c)
+	}
 }
 
 // changeLocked puts a task into a state.
 func (s *Store) changeLocked(e *entry, to task.State) {
 	if e.state != "" {
-		s.counts[e.state]--
+		s.countLocked(e, -1)
 	}
 	e.state = to
-	s.counts[to]++
+	s.countLocked(e, 1)
 	if w := s.watched[e.task.ID]; w != nil {
 		close(w.changed)
 		delete(s.watched, e.task.ID)
