@@ -254,13 +254,22 @@ type Tasks interface {
 
 	// Forget removes ended tasks that have expired by now, and then the oldest ended ones by
 	// id beyond the newest keep (0: as many as there are), at most so many altogether, with
-	// what they owe to a URL; and of the keys that ran out by now, at most so many, too. It
-	// returns how many tasks.
+	// what they owe to a URL; and of the keys that ran out by now those that did first, at most
+	// so many, too. It returns how many tasks.
 	Forget(ctx context.Context, now time.Time, keep int64, most int) (int, error)
 
-	// Counts tells how many tasks there are in each state; a state without any may be missing.
-	// It may be some seconds old.
-	Counts(ctx context.Context) (map[task.State]int64, error)
+	// Counts tells how many tasks of each plugin there are in each state, in no order and
+	// without those of which there are none. Of states that end a task it may be some seconds
+	// old.
+	Counts(ctx context.Context) ([]Count, error)
+}
+
+// Count is how many tasks of a plugin are in a state.
+type Count struct {
+	Namespace string
+	Plugin    string
+	State     task.State
+	Tasks     int64
 }
 
 // Held is a lease as its holder knows it.

@@ -5,7 +5,6 @@ package volatile
 import (
 	"cmp"
 	"context"
-	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -21,11 +20,11 @@ type Store struct {
 	sorted    []*entry // all of them, by id
 	last      task.ID
 	lanes     map[store.Lane]*lane
-	places    int64         // that were given in lanes
-	delayed   []*entry      // those that wait for a time, by that and by id
-	keys      map[key]owner // that are taken
-	counts    map[task.State]int64
-	arrived   chan struct{} // closed at the next arrival
+	places    int64                 // that were given in lanes
+	delayed   []*entry              // those that wait for a time, by that and by id
+	keys      map[key]owner         // that are taken
+	counts    map[store.Count]int64 // those with no Tasks, to how many they are
+	arrived   chan struct{}         // closed at the next arrival
 	watched   map[task.ID]*watch
 	schedules map[name]store.Schedule
 	callbacks map[task.ID]store.Callback
@@ -43,7 +42,7 @@ func New() *Store {
 		tasks:     map[task.ID]*entry{},
 		lanes:     map[store.Lane]*lane{},
 		keys:      map[key]owner{},
-		counts:    map[task.State]int64{},
+		counts:    map[store.Count]int64{},
 		arrived:   make(chan struct{}),
 		watched:   map[task.ID]*watch{},
 		schedules: map[name]store.Schedule{},
@@ -212,39 +211,54 @@ func (s *Store) Forget(ctx context.Context, now time.Time, keep int64, most int)
 		}
 	}
 	for _, e := range gone {
-		s.counts[e.state]--
+		s.countLocked(e, -1)
 		delete(s.tasks, e.task.ID)
 		delete(s.callbacks, e.task.ID)
 	}
 	s.sorted = slices.DeleteFunc(s.sorted, func(e *entry) bool { return s.tasks[e.task.ID] == nil })
-	ranOut := 0
-	maps.DeleteFunc(s.keys, func(_ key, o owner) bool {
-		if o.until.After(now) || ranOut == most {
-			return false
+	var ranOut []key
+	for k, o := range s.keys {
+		if !o.until.After(now) {
+			ranOut = append(ranOut, k)
 		}
-		ranOut++
-		return true
-	})
+	}
+	slices.SortFunc(ranOut, func(a, b key) int { return s.keys[a].until.Compare(s.keys[b].until) })
+	for _, k := range ranOut[:min(most, len(ranOut))] {
+		delete(s.keys, k)
+	}
 	return len(gone), nil
 }
 
-// Counts tells how many tasks there are in each state.
-func (s *Store) Counts(ctx context.Context) (map[task.State]int64, error) {
+// Counts tells how many tasks of each plugin there are in each state.
+func (s *Store) Counts(ctx context.Context) ([]store.Count, error) {
 	if err := ended(ctx); err != nil {
 		return nil, err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return maps.Clone(s.counts), nil
+	var all []store.Count
+	for c, n := range s.counts {
+		c.Tasks = n
+		all = append(all, c)
+	}
+	return all, nil
+}
+
+// countLocked counts a task in or out of the state that it is in.
+func (s *Store) countLocked(e *entry, by int64) {
+	c := store.Count{Namespace: e.task.Namespace, Plugin: e.task.Plugin, State: e.state}
+	if s.counts[c] += by; s.counts[c] == 0 {
+		delete(s.counts, c)
+	}
 }
 
 // changeLocked puts a task into a state.
 func (s *Store) changeLocked(e *entry, to task.State) {
 	if e.state != "" {
-		s.counts[e.state]--
+		s.countLocked(e, -1)
 	}
 	e.state = to
-	s.counts[to]++
+	s.countLocked(e, 1)
 	if w := s.watched[e.task.ID]; w != nil {
 		close(w.changed)
 		delete(s.watched, e.task.ID)
