@@ -140,7 +140,7 @@ func (s *series) borrow(in *task.Invocation) error {
 }
 
 func (s *series) borrowOnce(in *task.Invocation) error {
-	r, err := s.invoker.resolve(s.until.Context, name{in.Namespace, in.Plugin})
+	r, err := s.invoker.find(s.until.Context, in, &s.now)
 	if err != nil {
 		return err
 	}
