@@ -172,6 +172,7 @@ func (s *server) open(ctx context.Context) error {
 		Breaker: health.Options{
 			Threshold: s.config.Health.Threshold, MinCalls: s.config.Health.MinCalls, Open: time.Duration(s.config.Health.Open),
 		},
+		Versions:  s.version,
 		Forgotten: s.profiles.Forget,
 		Fenced:    func(ref task.Ref, why string) { s.catalogue.TakeOver(context.Background(), ref, why) },
 		Publish:   s.events.Publish,
@@ -180,6 +181,12 @@ func (s *server) open(ctx context.Context) error {
 		Store: s.db, Modules: modules, Runner: s.invoker, Hosts: s.engine, Code: s.engine, Defaults: defaults(s.config), Publish: s.events.Publish, Log: s.log,
 	})
 	return err
+}
+
+// version finds a version that an invocation asks for by its number.
+func (s *server) version(ref task.Ref) (task.Version, []byte, error) {
+	module, v, err := s.catalogue.Module(ref.Namespace, ref.Plugin, ref.Version)
+	return v.Run, module, err
 }
 
 func (s *server) handler() http.Handler {

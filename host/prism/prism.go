@@ -34,6 +34,11 @@ type Call interface {
 	Write(p []byte) (int, error)
 	Fail(message string)
 	Log(level slog.Level, message string)
+
+	// Progress tells how far the guest is: done and total are not negative, and a total of 0
+	// is not known.
+	Progress(done, total int64, message string)
+
 	Config(key string) (value string, set bool)
 
 	// About returns what is known of the call itself: see callGet.
@@ -64,14 +69,17 @@ var levels = [...]slog.Level{slog.LevelDebug, slog.LevelInfo, slog.LevelWarn, sl
 // ones.
 const maxKey = 64 << 10
 
-// maxText bounds one message of fail and log, in bytes; the rest is dropped.
+// maxText bounds one message of fail, log and progress, in bytes; the rest is dropped.
 const maxText = 4096
 
 // refused is the answer of a function that will not do what was asked. The
 // reason goes to the log.
 const refused = math.MaxUint32 // -1 as an i32
 
-const i32 = api.ValueTypeI32
+const (
+	i32 = api.ValueTypeI32
+	i64 = api.ValueTypeI64
+)
 
 // Instantiate offers the functions to the guests of r.
 func Instantiate(ctx context.Context, r wazero.Runtime) error {
@@ -87,6 +95,7 @@ func Instantiate(ctx context.Context, r wazero.Runtime) error {
 		{"output_write", outputWrite, []api.ValueType{i32, i32}, nil},
 		{"fail", fail, []api.ValueType{i32, i32}, nil},
 		{"log", log, []api.ValueType{i32, i32, i32}, nil},
+		{"progress", progress, []api.ValueType{i64, i64, i32, i32}, nil},
 		{"config_get", configGet, []api.ValueType{i32, i32, i32, i32}, []api.ValueType{i32}},
 		{"call_get", callGet, []api.ValueType{i32, i32, i32, i32}, []api.ValueType{i32}},
 	} {
@@ -159,6 +168,14 @@ func log(c Call, mem memory, stack []uint64) {
 	c.Spend(textPrice)
 	level := levels[min(uint32(stack[0]), uint32(len(levels)-1))]
 	c.Log(level, text(mem.mustRead(uint32(stack[1]), uint32(stack[2]))))
+}
+
+// progress(done, total, ptr, length): how far the guest is, in units of its own. A total
+// of 0 is not known; the message may be empty. Less than nothing counts as nothing.
+func progress(c Call, mem memory, stack []uint64) {
+	c.Spend(textPrice)
+	done, total := max(0, int64(stack[0])), max(0, int64(stack[1]))
+	c.Progress(done, total, text(mem.mustRead(uint32(stack[2]), uint32(stack[3]))))
 }
 
 // config_get(key, key length, ptr, capacity) -> length of the value, of which

@@ -3,6 +3,7 @@ package prism_test
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -142,6 +143,29 @@ func TestACommandKnowsItsCallAndDrawsAnewInEach(t *testing.T) {
 				t.Errorf("the call %s answers %q", id, got)
 			}
 			seen[number] = true
+		}
+	}
+}
+
+// heard is a task.Listener that writes down what it is told.
+type heard []string
+
+func (h *heard) Logged(level, line string) { *h = append(*h, level+" "+line) }
+
+func (h *heard) Progressed(done, total int64, message string) {
+	*h = append(*h, fmt.Sprintf("%d/%d %s", done, total, message))
+}
+
+func TestAGuestTellsHowFarItIs(t *testing.T) {
+	for name, module := range map[string][]byte{"Go": sdkGuest(t), "C": cGuest(t, "testdata/advances.c")} {
+		i := instance(t, load(t, task.ABIPrism, module, true))
+		for _, in := range []string{"first", "second"} {
+			var told heard
+			call(t, i, task.Invocation{Function: "advance", Input: []byte(in), Listener: &told})
+			if want := (heard{"1/2 " + in, "warn " + in, "5000000000/0 "}); !slices.Equal(told, want) {
+				t.Errorf("in %s: told %q, want %q", name, told, want)
+			}
+			call(t, i, task.Invocation{Function: "advance", Input: []byte(in)}) // to nobody
 		}
 	}
 }

@@ -1,5 +1,7 @@
 package wasi
 
+import "bytes"
+
 const (
 	// maxVectors bounds the iovecs of a call, as Linux does (IOV_MAX).
 	maxVectors = 1024
@@ -87,7 +89,7 @@ func writePiece(g Guest, p []byte) (int, bool) {
 }
 
 func logPiece(g Guest, p []byte) (int, bool) {
-	g.Spend(fuelCopy(len(p)))
+	g.Spend(fuelCopy(len(p)) + fuelLine*int64(bytes.Count(p, []byte{'\n'})))
 	g.WriteLog(p)
 	return len(p), true
 }

@@ -74,6 +74,7 @@ const (
 	fuelRandomByte   = 1
 	fuelVector       = 2 // an iovec, a value of the arguments or the environment
 	fuelSubscription = 10
+	fuelLine         = 1_000 // of standard error, as prism's log takes for a message
 )
 
 // maxPiece bounds, in bytes, what is done between two Spends.

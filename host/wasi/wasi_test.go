@@ -170,6 +170,20 @@ func TestMuchIsMovedInPiecesThatArePaid(t *testing.T) {
 	}
 }
 
+// A line costs whoever hears it more than its bytes do.
+func TestLinesOfStandardErrorArePaid(t *testing.T) {
+	const lines = 1000
+	m := ours(t, 2)
+	m.Memory().Write(pageSize, bytes.Repeat([]byte{'\n'}, lines))
+	for fd, least := range map[uint64]int64{1: 0, 2: lines * 1000} {
+		m.Memory().Write(0, iovecs(pageSize, lines))
+		g := &guest{Context: t.Context(), spent: -flat(t, m)}
+		if e := errno(g, t, m, "fd_write", fd, 0, 1, 512); e != 0 || g.spent < least || g.spent > least+lines {
+			t.Errorf("%d lines to %d cost %d, errno %d; want %d and little more", lines, fd, g.spent, e, least)
+		}
+	}
+}
+
 func TestLongArgumentsArePaid(t *testing.T) {
 	m := ours(t, 17)
 	long := string(bytes.Repeat([]byte("x"), 500_000))

@@ -41,6 +41,7 @@ type call struct {
 	read    int // bytes of the input standard input has given out
 	output  []byte
 	log     guestLog
+	errors  lineCutter  // of standard error, where somebody listens
 	failure *string     // what the guest said with fail
 	stopped *task.Fault // why the guest is to be ended
 }
@@ -105,7 +106,22 @@ func (c *call) Read(p []byte) int {
 }
 
 // WriteLog takes standard error.
-func (c *call) WriteLog(p []byte) { c.log.Write(p) }
+func (c *call) WriteLog(p []byte) {
+	c.log.Write(p)
+	if c.in.Listener != nil {
+		c.errors.write(p, c.tellError)
+	}
+}
+
+// tellError tells the listener of a line of standard error.
+func (c *call) tellError(line string) { c.in.Listener.Logged("", line) }
+
+// endLog tells the listener of a last line that has no end.
+func (c *call) endLog() {
+	if c.in.Listener != nil {
+		c.errors.end(c.tellError)
+	}
+}
 
 // Args are the name the plugin goes by.
 func (c *call) Args() []string { return c.instance.program.args }
@@ -198,13 +214,25 @@ func (c *call) pass(d time.Duration) {
 // Fail records that and why the guest failed. The last message counts.
 func (c *call) Fail(message string) { c.failure = &message }
 
-// Log keeps a line for the fault there may be and passes it on to the server's log.
+// Log keeps a line for the fault there may be, and passes it on to the listener and to
+// the server's log.
 func (c *call) Log(level slog.Level, message string) {
-	c.log.Write([]byte(strings.ToLower(level.String()) + ": " + message + "\n"))
+	name := strings.ToLower(level.String())
+	c.log.Write([]byte(name + ": " + message + "\n"))
+	if c.in.Listener != nil {
+		c.in.Listener.Logged(name, message)
+	}
 	v := &c.instance.program.version
 	c.instance.program.engine.options.Log.LogAttrs(c, slog.LevelDebug, "guest",
 		slog.String("namespace", v.Ref.Namespace), slog.String("plugin", v.Ref.Plugin), slog.Int("version", v.Ref.Version),
 		slog.String("request_id", string(c.in.ID)), slog.Any("guest_level", level), slog.String("message", message))
+}
+
+// Progress tells the listener how far the guest is.
+func (c *call) Progress(done, total int64, message string) {
+	if c.in.Listener != nil {
+		c.in.Listener.Progressed(done, total, message)
+	}
 }
 
 // Config returns a value the operator granted.

@@ -76,6 +76,7 @@ func (i *Instance) Run(ctx context.Context, in task.Invocation, turn Turn) (outp
 	} else {
 		err = c.run(i.result[:], f)
 	}
+	c.endLog()
 	if f := c.outcome(err); f != nil {
 		return nil, c.used, f
 	}

@@ -16,18 +16,22 @@ import (
 
 // Load compiles a version, starts an instance of it and makes the canary call of its
 // manifest, so that what cannot run is known before anybody calls it. Calls reach it
-// after Route. Loading what is loaded does nothing.
+// after Route, unless they ask for it by its number. Loading what is loaded does nothing.
 func (i *Invoker) Load(ctx context.Context, v task.Version, module []byte) error {
-	i.mu.RLock()
-	_, there := i.loaded[v.Ref]
-	i.mu.RUnlock()
-	if there {
-		return nil
+	l, err := i.loads(ctx, v.Ref)
+	if l == nil {
+		return err
 	}
+	d, err := i.open(ctx, v, module)
+	return i.loadedAs(l, v.Ref, d, err, true)
+}
+
+// open makes a deployment of a version, and tries it.
+func (i *Invoker) open(ctx context.Context, v task.Version, module []byte) (*deployment, error) {
 	begun := time.Now()
 	program, err := i.options.Engine.Compile(ctx, v, module)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	row := i.options.Monitor.Row(v.Ref)
 	row.CompiledIn(time.Since(begun))
@@ -36,6 +40,8 @@ func (i *Invoker) Load(ctx context.Context, v task.Version, module []byte) error
 		row: row, log: i.options.Log, breaker: health.New(i.options.Breaker, time.Now()),
 		news: newNews(v.Ref, i.options.Publish),
 	}
+	d.alone = &route{settled: make(chan struct{}), target: target{live: d}, pinned: true}
+	close(d.alone.settled)
 	d.fenced = func(why string) { i.fence(d, why) }
 	o := i.options.Pool
 	d.pool = pool.New(
@@ -52,7 +58,7 @@ func (i *Invoker) Load(ctx context.Context, v task.Version, module []byte) error
 		})
 	first, err := d.pool.Acquire(ctx)
 	if err != nil {
-		return errors.Join(err, d.close(context.WithoutCancel(ctx)))
+		return nil, errors.Join(err, d.close(context.WithoutCancel(ctx)))
 	}
 	switch err := d.probe(ctx, first.Instance); {
 	case err == nil:
@@ -61,22 +67,11 @@ func (i *Invoker) Load(ctx context.Context, v task.Version, module []byte) error
 		first.Discard(pool.Report{})
 	default:
 		first.Discard(pool.Report{})
-		return errors.Join(err, d.close(context.WithoutCancel(ctx)))
+		return nil, errors.Join(err, d.close(context.WithoutCancel(ctx)))
 	}
 	d.sized(d.pool.Stats().Size)
 	i.keeping.Go(func() { _ = d.pool.Run(context.Background()) }) // until the pool closes
-
-	i.mu.Lock()
-	closed := i.closed
-	if !closed {
-		i.loaded[v.Ref] = d
-		d.serving.Store(true)
-	}
-	i.mu.Unlock()
-	if closed {
-		return errors.Join(task.Faultf(task.KindUnavailable, "the server is stopping"), d.close(context.WithoutCancel(ctx)))
-	}
-	return nil
+	return d, nil
 }
 
 // sized lets the scheduler begin as many calls as there are instances worth having, and
@@ -106,7 +101,8 @@ func (i *Invoker) Expect(namespace, plugin string) {
 }
 
 // Route sends the calls of a plugin to a version that was loaded. The one that
-// answered before finishes the calls it has and is then unloaded.
+// answered before finishes the calls it has and is then unloaded, unless it was asked for
+// by its number a moment ago.
 func (i *Invoker) Route(ref task.Ref) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -128,14 +124,15 @@ func (i *Invoker) Fail(namespace, plugin string, err error) {
 		task.Faultf(task.KindUnavailable, "%s cannot be loaded: %s", plugin, task.FaultOf(err).Message).CausedBy(err))
 }
 
-// Unroute makes calls of a plugin answer that there is none, and drops its
-// counters.
+// Unroute makes calls of a plugin answer that there is none, unloads all its versions,
+// which finish the calls that they have, and drops its counters.
 func (i *Invoker) Unroute(namespace, plugin string) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	n := name{namespace, plugin}
 	i.settleLocked(n, target{}, noPlugin(plugin))
 	i.pointLocked(n, nil)
+	i.dropLocked(n)
 	i.options.Monitor.Forget(namespace, plugin)
 	if i.options.Forgotten != nil {
 		i.options.Forgotten(namespace, plugin)
@@ -143,7 +140,8 @@ func (i *Invoker) Unroute(namespace, plugin string) {
 }
 
 // Unload ends a version that nothing is routed to. It does nothing where the
-// version is not loaded or still answers.
+// version is not loaded or still answers. Calls that ask for it by its number have it
+// loaded again, if it is one that Options.Versions finds.
 func (i *Invoker) Unload(ref task.Ref) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -156,6 +154,9 @@ func (i *Invoker) Unload(ref task.Ref) {
 // retireLocked lets a deployment finish its calls, and closes it.
 func (i *Invoker) retireLocked(d *deployment) {
 	delete(i.loaded, d.version.Ref)
+	if d.idle != nil {
+		d.idle.Stop()
+	}
 	i.retiring.Go(func() {
 		if err := d.close(context.Background()); err != nil {
 			i.options.Log.Warn("unload a version", slog.Any("version", d.version.Ref), slog.Any("error", err))
@@ -208,6 +209,9 @@ func (i *Invoker) State(namespace, plugin string) (state, reason string) {
 func (i *Invoker) Close(ctx context.Context) error {
 	i.mu.Lock()
 	i.closed = true
+	for _, l := range i.loading {
+		l.giveUp()
+	}
 	i.routes.Store(&map[name]*route{})
 	for _, d := range i.loaded {
 		i.retireLocked(d)

@@ -51,6 +51,9 @@ func (i *Invoker) suspendLocked(n name, r *route) {
 // reroute tells whether a call that d refused is to look again where its route leads. It
 // may have come between the breaker's opening and fence: then it does what that will do.
 func (i *Invoker) reroute(r *route, d *deployment) bool {
+	if r.pinned {
+		return false
+	}
 	n := nameOf(d.version.Ref)
 	if !r.mayHandOver(d) || d.told.Load() == d.breaker.Openings() {
 		return i.route(n) != r

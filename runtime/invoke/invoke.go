@@ -43,6 +43,15 @@ type Options struct {
 	// Pool is how instances of each version are kept.
 	Pool Pool
 
+	// Versions finds a version that an invocation asks for by its number, and its module, or
+	// leads to a not_found fault. Nil: there are those that were loaded.
+	Versions func(ref task.Ref) (v task.Version, module []byte, err error)
+
+	// Pinned bounds the versions that are loaded only because invocations ask for them by
+	// number [32]. Beyond it the one that was asked for longest ago goes, unless it is in
+	// use. Within it, one goes that was not asked for as long as Pool.Idle.
+	Pinned int
+
 	// Breaker says when a version that fails gets no calls for a while.
 	Breaker health.Options
 
@@ -75,14 +84,16 @@ type Pool struct {
 // Invoker runs plugins. It is safe for concurrent use.
 type Invoker struct {
 	options Options
+	began   time.Time
 
 	routes atomic.Pointer[map[name]*route] // read by every call, replaced under mu
 
-	mu     sync.RWMutex
-	loaded map[task.Ref]*deployment // ready to be routed to
-	closed bool
+	mu      sync.RWMutex
+	loaded  map[task.Ref]*deployment // ready to be routed to
+	loading map[task.Ref]*loading    // on their way there, and those that failed a moment ago
+	closed  bool
 
-	retiring sync.WaitGroup // deployments that finish their last calls, and calls of Fenced
+	retiring sync.WaitGroup // deployments that finish their last calls, calls of Fenced, and loads for pinned calls
 	keeping  sync.WaitGroup // pools that look after their instances
 
 	// late has a place for each instance that is rewound after its answer: for half of the
@@ -97,16 +108,19 @@ func New(o Options) *Invoker {
 	}
 	o.Pool.Running = cmp.Or(o.Pool.Running, o.Scheduler.Stats().Slots)
 	o.Pool.Waiting = cmp.Or(o.Pool.Waiting, 1024)
+	o.Pool.Idle = cmp.Or(o.Pool.Idle, time.Minute)
+	o.Pinned = cmp.Or(o.Pinned, 32)
 	if o.Publish == nil {
 		o.Publish = func(event.Event) {}
 	}
-	i := &Invoker{options: o, loaded: make(map[task.Ref]*deployment), late: make(chan struct{}, max(1, o.Scheduler.Stats().Cores/2))}
+	i := &Invoker{options: o, began: time.Now(), loaded: make(map[task.Ref]*deployment), loading: make(map[task.Ref]*loading), late: make(chan struct{}, max(1, o.Scheduler.Stats().Cores/2))}
 	i.routes.Store(&map[name]*route{})
 	return i
 }
 
 // Limits returns what bounds an invocation of the plugin now: the most that any version
-// which may get it lets through. Faults: not_found, unavailable.
+// which may get it lets through. One that asks for a version is bound by that version's.
+// Faults: not_found, unavailable.
 func (i *Invoker) Limits(ctx context.Context, namespace, plugin string) (task.Limits, error) {
 	r, err := i.resolve(ctx, name{namespace, plugin})
 	if err != nil {
@@ -116,11 +130,13 @@ func (i *Invoker) Limits(ctx context.Context, namespace, plugin string) (task.Li
 }
 
 // Invoke runs a plugin once. The error, if any, is or leads to a *task.Fault;
-// the Result says also then which version it was and where the time went.
+// the Result says also then which version it was and where the time went. An invocation
+// that asks for a version is run by that, live or not; where it has to be loaded first,
+// the timeout begins after that.
 func (i *Invoker) Invoke(ctx context.Context, in task.Invocation) (task.Result, error) {
 	begun := time.Now()
 	for {
-		r, err := i.resolve(ctx, name{in.Namespace, in.Plugin})
+		r, err := i.find(ctx, &in, &begun)
 		if err != nil {
 			return task.Result{}, err
 		}
@@ -199,6 +215,14 @@ type deployment struct {
 	fenced  func(why string) // told when the breaker has opened
 	news    *news
 	serving atomic.Bool // it was loaded: its faults are no longer those of an upload
+
+	alone *route       // leads to it and nowhere else: for calls that ask for it by number
+	asked atomic.Int64 // when one last did, in nanoseconds after the Invoker was made; 0: none has
+
+	// Guarded by the Invoker's mutex:
+	held   bool        // it stays, whoever asks for it: it is routed to, or will be
+	exists bool        // it is no upload that may yet fail
+	idle   *time.Timer // looks whether it is still asked for; nil: nobody has
 }
 
 // loan is an instance in the hands of a call.

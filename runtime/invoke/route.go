@@ -31,6 +31,9 @@ type route struct {
 	target
 	err error
 
+	// pinned tells that it is one version's own, whatever happens to the name.
+	pinned bool
+
 	// was is where calls went before a version was fenced. They wait for the one that
 	// takes over, or for Resume.
 	was target
@@ -60,7 +63,7 @@ func (i *Invoker) pointLocked(n name, r *route) {
 }
 
 // settleLocked points a name somewhere, waking those who wait for it, and
-// retires what it does not lead to any more.
+// releases what it does not lead to any more.
 func (i *Invoker) settleLocked(n name, to target, err error) {
 	r := i.route(n)
 	var before target
@@ -74,10 +77,16 @@ func (i *Invoker) settleLocked(n name, to target, err error) {
 	r.target, r.err = to, err
 	close(r.settled)
 	if before.live != nil && !to.leadsTo(before.live) {
-		i.retireLocked(before.live)
+		i.releaseLocked(before.live)
 	}
 	if before.canary != nil && !to.leadsTo(before.canary.to) {
-		i.retireLocked(before.canary.to)
+		i.releaseLocked(before.canary.to)
+	}
+	if to.live != nil {
+		to.live.held, to.live.exists = true, true
+	}
+	if to.canary != nil {
+		to.canary.to.held, to.canary.to.exists = true, true
 	}
 }
 

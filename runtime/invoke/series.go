@@ -23,8 +23,8 @@ const longLoan = 250 * time.Microsecond
 // share a loan, some dozens of them and no more than take longLoan: what a call costs
 // besides the guest is thereby small.
 //
-// next says what differs from in, which is ID, Input, Buffer and Trace, and reports false when
-// there is no more. Of each that it gave, done is told what became before next is asked
+// next says what differs from in, which is ID, Input, Buffer, Trace and Listener, and reports
+// false when there is no more. Of each that it gave, done is told what became before next is asked
 // again: the result, which is done's only until it returns (the Output apart), and the
 // error, which is or leads to a *task.Fault. A fault does not end the series.
 //
@@ -140,7 +140,7 @@ func (s *series) borrow(in *task.Invocation) error {
 }
 
 func (s *series) borrowOnce(in *task.Invocation) error {
-	r, err := s.invoker.resolve(s.until.Context, name{in.Namespace, in.Plugin})
+	r, err := s.invoker.find(s.until.Context, in, &s.now)
 	if err != nil {
 		return err
 	}

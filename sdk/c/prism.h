@@ -89,6 +89,10 @@ PRISM_IMPORT("fail") void prism_host_fail(const char *message, uint32_t length);
 /* Writes a line to the plugin's log. */
 PRISM_IMPORT("log") void prism_host_log(int32_t level, const char *message, uint32_t length);
 
+/* Tells how far the call is, done of total, for who watches the task it runs for. A total of 0 is not
+ * known; the message may be empty. */
+PRISM_IMPORT("progress") void prism_host_progress(int64_t done, int64_t total, const char *message, uint32_t length);
+
 /* Copies as much of a config value as fits into capacity bytes. Returns the length of the whole value,
  * -1 when the key is not set. */
 PRISM_IMPORT("config_get") int32_t prism_host_config_get(const char *key, uint32_t key_length, void *to, uint32_t capacity);
@@ -156,6 +160,15 @@ static inline int32_t prism_fail(const char *message) {
 /* prism_log writes one line to the plugin's log; it needs no newline. */
 static inline void prism_log(enum prism_level level, const char *message) {
 	prism_host_log((int32_t)level, message, (uint32_t)strlen(message));
+}
+
+/* prism_progress tells how far the call is: done of total, in any unit, where a total of 0 is not known,
+ * and a word on what it does, which may be NULL. Who watches the task sees the latest. */
+static inline void prism_progress(int64_t done, int64_t total, const char *message) {
+	if (message == NULL) {
+		message = "";
+	}
+	prism_host_progress(done, total, message, (uint32_t)strlen(message));
 }
 
 /* prism_format is vsnprintf into PRISM_MESSAGE_MAX + 2 bytes. It returns the length of what is to be

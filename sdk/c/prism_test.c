@@ -30,6 +30,12 @@ int32_t prism_host_call_get(const char *key, uint32_t key_length, void *to, uint
 	return answer("call ", key, key_length, to, capacity);
 }
 
+static char told[64];
+
+void prism_host_progress(int64_t done, int64_t total, const char *message, uint32_t length) {
+	snprintf(told, sizeof told, "%lld/%lld %.*s", (long long)done, (long long)total, (int)length, message);
+}
+
 static unsigned char drawn;
 
 int32_t prism_host_random(void *to, uint32_t length) {
@@ -72,9 +78,17 @@ static void reseeding_follows_the_host(void) {
 	expect(bytes[0] == 0 && bytes[1] == drawn && bytes[3] == drawn && bytes[4] == 0, "prism_random fills what it is told");
 }
 
+static void progress_is_told(void) {
+	prism_progress(5000000000, 6000000000, "halfway");
+	expect(strcmp(told, "5000000000/6000000000 halfway") == 0, "prism_progress: with a message");
+	prism_progress(1, 0, NULL);
+	expect(strcmp(told, "1/0 ") == 0, "prism_progress: without one");
+}
+
 int main(void) {
 	values_are_whole_and_end_with_zero();
 	reseeding_follows_the_host();
+	progress_is_told();
 	if (failures == 0) {
 		puts("ok");
 	}

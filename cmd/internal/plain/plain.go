@@ -111,6 +111,9 @@ func (*call) Fail(string) {}
 // Log drops a line.
 func (*call) Log(slog.Level, string) {}
 
+// Progress tells nobody.
+func (*call) Progress(int64, int64, string) {}
+
 // Config finds nothing.
 func (*call) Config(string) (string, bool) { return "", false }
 

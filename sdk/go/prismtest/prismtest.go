@@ -46,6 +46,15 @@ type Result struct {
 
 	// Log holds the lines the handler logged, in order.
 	Log []Line
+
+	// Progress holds what the handler told of how far it is, in order.
+	Progress []Step
+}
+
+// A Step is what one prism.Progress told.
+type Step struct {
+	Done, Total int64
+	Message     string
 }
 
 // A Line is one line of the log.
@@ -73,6 +82,9 @@ func (h Host) Call(handler prism.Handler, in []byte) Result {
 	}
 	for _, line := range call.Lines {
 		result.Log = append(result.Log, Line{prism.Level(line.Level), line.Text})
+	}
+	for _, step := range call.Steps {
+		result.Progress = append(result.Progress, Step(step))
 	}
 	return result
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -60,6 +61,18 @@ func TestLogLinesAreKeptInOrderWithTheirLevels(t *testing.T) {
 	want := []prismtest.Line{{prism.LevelDebug, "first"}, {prism.LevelError, "second"}}
 	if len(got.Log) != 2 || got.Log[0] != want[0] || got.Log[1] != want[1] {
 		t.Errorf("log = %v, want %v", got.Log, want)
+	}
+}
+
+func TestProgressIsKeptInOrder(t *testing.T) {
+	got := prismtest.Call(func(context.Context, []byte) ([]byte, error) {
+		prism.Progress(1, 2, "half")
+		prism.Progress(-1, -1, "")
+		return nil, nil
+	}, nil)
+	want := []prismtest.Step{{Done: 1, Total: 2, Message: "half"}, {}}
+	if !slices.Equal(got.Progress, want) {
+		t.Errorf("progress = %v, want %v", got.Progress, want)
 	}
 }
 

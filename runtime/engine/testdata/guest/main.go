@@ -51,6 +51,10 @@ func main() {
 			fmt.Fprintln(os.Stderr, "line", i)
 		}
 		os.Exit(1)
+	case "mutter": // each word at once
+		for word := range strings.SplitSeq(rest, "|") {
+			os.Stderr.WriteString(word)
+		}
 	case "env":
 		os.Stdout.WriteString(os.Getenv(rest) + " " + strings.Join(os.Args, ","))
 	case "time":

@@ -22,6 +22,9 @@ func hostFail(p unsafe.Pointer, n int32)
 //go:wasmimport prism log
 func hostLog(level int32, p unsafe.Pointer, n int32)
 
+//go:wasmimport prism progress
+func hostProgress(done, total int64, p unsafe.Pointer, n int32)
+
 //go:wasmimport prism config_get
 func configGet(k unsafe.Pointer, kn int32, p unsafe.Pointer, n int32) int32
 
@@ -52,6 +55,23 @@ func refuse() int32 {
 	hostLog(2, ptr(line), int32(len(line)))
 	hostFail(ptr(why), int32(len(why)))
 	return 1
+}
+
+//go:wasmexport advance
+func advance() int32 {
+	in := input()
+	hostProgress(1, 3, nil, 0)
+	hostLog(0, ptr(in), int32(len(in)))
+	hostProgress(2, 0, ptr(in), int32(len(in)))
+	hostLog(9, ptr(in[:1]), 1)
+	hostProgress(-3, -1<<63, ptr(in[:1]), 1)
+	return 0
+}
+
+//go:wasmexport strayprogress
+func strayprogress() int32 {
+	hostProgress(1, 2, unsafe.Pointer(uintptr(0xfffffff0)), 64)
+	return 0
 }
 
 //go:wasmexport three

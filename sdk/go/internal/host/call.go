@@ -13,6 +13,13 @@ type Call struct {
 	Failed  bool // the guest set Failure
 	Failure string
 	Lines   []Line
+	Steps   []Step
+}
+
+// A Step is one report of how far the guest is.
+type Step struct {
+	Done, Total int64
+	Message     string
 }
 
 // A Line is one line the guest logged.

@@ -79,6 +79,15 @@ func Log(level int32, message string) {
 	}
 }
 
+// Progress notes how far the guest is.
+func Progress(done, total int64, message string) {
+	mu.Lock()
+	defer mu.Unlock()
+	if call != nil {
+		call.Steps = append(call.Steps, Step{max(0, done), max(0, total), message})
+	}
+}
+
 // ConfigGet copies as much of a value as fits, and returns its whole length, -1 when it is not set.
 func ConfigGet(key string, value []byte) int {
 	return get(func(c *Call) map[string]string { return c.Config }, key, value)

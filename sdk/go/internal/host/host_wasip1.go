@@ -21,6 +21,10 @@ func fail(message string)
 //go:noescape
 func log(level int32, message string)
 
+//go:wasmimport prism progress
+//go:noescape
+func progress(done, total int64, message string)
+
 //go:wasmimport prism config_get
 //go:noescape
 func configGet(key string, ptr unsafe.Pointer, n uint32) int32
@@ -51,6 +55,9 @@ func Fail(message string) { fail(message) }
 
 // Log writes a line to the log.
 func Log(level int32, message string) { log(level, message) }
+
+// Progress tells how far the guest is.
+func Progress(done, total int64, message string) { progress(done, total, message) }
 
 // ConfigGet copies as much of a value as fits, and returns its whole length, -1 when it is not set.
 func ConfigGet(key string, value []byte) int {

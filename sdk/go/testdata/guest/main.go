@@ -80,5 +80,17 @@ func about() int32 {
 	})
 }
 
+// advance tells twice how far it is.
+//
+//go:wasmexport advance
+func advance() int32 {
+	return prism.Run(func(_ context.Context, in []byte) ([]byte, error) {
+		prism.Progress(1, 2, string(in))
+		prism.Log(prism.LevelWarn, string(in))
+		prism.Progress(5_000_000_000, 0, "")
+		return nil, nil
+	})
+}
+
 //go:wasmexport empty
 func empty() int32 { return 0 }
