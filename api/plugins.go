@@ -201,16 +201,3 @@ func (s *server) getModule(w http.ResponseWriter, r *request) error {
 	http.ServeContent(w, r.Request, "", v.CreatedAt, bytes.NewReader(module))
 	return nil
 }
-
-// boolQuery reads a query parameter that is true or false.
-func boolQuery(r *request, name string, absent bool) (bool, error) {
-	text := r.URL.Query().Get(name)
-	if text == "" {
-		return absent, nil
-	}
-	b, err := strconv.ParseBool(text)
-	if err != nil {
-		return false, task.Faultf(task.KindInvalid, "the query parameter %s is %q; write true or false", name, text)
-	}
-	return b, nil
-}

@@ -7,9 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime/debug"
-	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/go-chi/chi/v5"
@@ -130,23 +128,6 @@ func (s *server) handle(h handler, query ...string) http.HandlerFunc {
 			s.writeProblem(w, r, err)
 		}
 	}
-}
-
-// checkQuery refuses parameters a route does not know, by name.
-func checkQuery(r *http.Request, known []string) error {
-	if r.URL.RawQuery == "" {
-		return nil
-	}
-	for name := range r.URL.Query() {
-		if slices.Contains(known, name) {
-			continue
-		}
-		if len(known) == 0 {
-			return task.Faultf(task.KindInvalid, "unknown query parameter %q; none are known here", name)
-		}
-		return task.Faultf(task.KindInvalid, "unknown query parameter %q; known here: %s", name, strings.Join(known, ", "))
-	}
-	return nil
 }
 
 // retryAfter is a Retry-After in seconds (RFC 9110, section 10.2.3), of at least one and
