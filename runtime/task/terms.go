@@ -20,4 +20,5 @@ type Terms struct {
 	Callback string        `json:"callback,omitempty"` // the URL that is told when it has ended; empty: none is
 	Schedule string        `json:"schedule,omitempty"` // the schedule that submitted it; empty: none did
 	Trace    string        `json:"trace,omitempty"`    // the traceparent that it was submitted with (W3C Trace Context)
+	Spent    int           `json:"spent,omitempty"`    // attempts from before it was last sent again: they are no retries. The queue's own
 }
