@@ -62,11 +62,11 @@ func (d *duplex) begin() (stop func() bool) {
 	return stop
 }
 
-// end is told that no more answers are written, whether that is for an error, and whether
-// all of the body was read. It returns when all goroutines have ended.
+// end is told that no more answers are written, for an error or without one, and whether
+// all was answered. It returns when all goroutines have ended.
 func (d *duplex) end(err error, whole bool) {
 	d.leave(err)
-	if err != nil || !whole {
+	if !whole {
 		d.patience.settle(time.Now()) // wakes the reader
 	}
 	d.parts.Wait()

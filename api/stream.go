@@ -49,8 +49,9 @@ func (s *stream) serve(w http.ResponseWriter) bool {
 	defer s.begin()()
 	s.parts.Go(s.split)
 	err := s.write(w)
-	s.end(err, s.whole)
-	return err == nil && s.whole
+	whole := err == nil && s.whole
+	s.end(err, whole)
+	return whole
 }
 
 // write answers chunk by chunk. It sends what it has when there is nothing more to add.
