@@ -2,72 +2,166 @@ package queue
 
 import (
 	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
 
-	"github.com/marketprism/prismrt/runtime/store"
 	"github.com/marketprism/prismrt/runtime/task"
 )
 
 // Queue takes tasks and has them run. It is safe for concurrent use.
 type Queue struct {
 	options Options
+
+	ran      atomic.Bool // Run was called
+	learnt   atomic.Bool // what the store had is known
+	learning sync.Mutex
+
+	waiting  waiting
+	doubtful atomic.Bool // it is not known for sure what the store has done
+	trouble  atomic.Pointer[trouble]
+
+	wake    chan struct{} // has room for one: there is something for the dispatcher to look at
+	due     chan struct{} // likewise, for promote
+	soonest atomic.Int64  // when promote looks again, in microseconds since 1970
+
+	finisher finisher
+	attempts context.Context // ended once they are to be stopped
+	workers  sync.WaitGroup
+
+	counts  counts
+	rates   struct{ submitted, started, finished meter }
+	latency struct{ submit, lease, finish latency }
+
+	mu        sync.Mutex
+	closing   bool // nothing is begun any more
+	lines     map[name]*line
+	spaces    map[string]*space
+	lineup    []*line // with something ready, in the order in which they get places
+	looked    []*line // with something in the store, as of the last look
+	turns     int64   // of the dispatcher
+	held      map[task.ID]*attempt
+	bytes     int64 // of what is held
+	running   int   // workers
+	contended bool  // a line waits for one of MostRunning
 }
 
-// New makes a Queue. It panics with all that is wrong with the Options.
-func New(o Options) *Queue { return &Queue{options: o} }
-
-// Run has tasks run, and looks after those that wait, until ctx ends.
-func (q *Queue) Run(ctx context.Context) error { panic("not yet") }
-
-// Submit takes tasks.
-func (q *Queue) Submit(ctx context.Context, of []Submission) ([]Submitted, error) { panic("not yet") }
-
-// Task returns what is known of a task.
-func (q *Queue) Task(ctx context.Context, namespace string, id task.ID, parts store.Parts) (Task, error) {
-	panic("not yet")
+// New makes a Queue. It panics with all that is wrong with the Options. Tasks are run by Run
+// alone; all other methods work without it.
+func New(o Options) *Queue {
+	if err := o.fill(); err != nil {
+		panic(fmt.Sprintf("queue: %v", err))
+	}
+	return &Queue{
+		options:  o,
+		waiting:  waiting{of: make(map[name]int64)},
+		wake:     make(chan struct{}, 1),
+		due:      make(chan struct{}, 1),
+		finisher: finisher{bell: make(chan struct{}, 1)},
+		lines:    make(map[name]*line),
+		spaces:   make(map[string]*space),
+		held:     make(map[task.ID]*attempt),
+	}
 }
 
-// Wait waits until a task has ended.
-func (q *Queue) Wait(ctx context.Context, namespace string, id task.ID) error { panic("not yet") }
+// Run has tasks run, and looks after those that wait, until ctx ends. It then begins nothing
+// more, gives back what it has not begun, and waits for what it has, for the time of Grace;
+// attempts that are stopped at its end are given back as well. It returns when all has ended
+// that it began, or with an error when some attempts did not stop in LastGrace. It is called
+// once.
+func (q *Queue) Run(ctx context.Context) error {
+	if q.ran.Swap(true) {
+		panic("queue: Run is called once")
+	}
+	for pause := leastPause; q.learn(ctx) != nil; pause = min(2*pause, mostPause) {
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return nil
+		}
+	}
+	background := context.WithoutCancel(ctx)
+	attempts, stopAttempts := context.WithCancelCause(background)
+	defer stopAttempts(nil)
+	q.attempts = attempts
+	keeping, stopKeeping := context.WithCancel(background)
+	defer stopKeeping()
+	finishing, stopFinishing := context.WithCancel(background)
+	defer stopFinishing()
+	giving, giveUp := context.WithCancel(background)
+	defer giveUp()
 
-// Page returns the newest tasks that a query chooses.
-func (q *Queue) Page(ctx context.Context, of store.Query) ([]Task, error) { panic("not yet") }
+	var lookers, keepers, finishers sync.WaitGroup
+	lookers.Go(func() { q.dispatch(ctx) })
+	lookers.Go(func() { q.promote(ctx) })
+	lookers.Go(func() { q.forget(ctx) })
+	keepers.Go(func() { q.keepLeases(keeping) })
+	keepers.Go(func() { q.measure(keeping) })
+	finishers.Go(func() { q.finish(finishing, giving) })
 
-// Cancel ends a task.
-func (q *Queue) Cancel(ctx context.Context, namespace string, id task.ID) error { panic("not yet") }
-
-// Retry sends a dead or canceled task again.
-func (q *Queue) Retry(ctx context.Context, namespace string, id task.ID, e Edit) error {
-	panic("not yet")
+	<-ctx.Done()
+	lookers.Wait()
+	q.close()
+	left := !ended(&q.workers, q.options.Grace)
+	if left {
+		q.options.Log.Warn("attempts at tasks were still running after the grace period and are stopped")
+		stopAttempts(errStopping)
+		left = !ended(&q.workers, q.options.LastGrace)
+	}
+	stopFinishing()
+	if !ended(&finishers, q.options.LastGrace) {
+		giveUp()
+		finishers.Wait()
+	}
+	stopKeeping()
+	keepers.Wait()
+	if !left {
+		return nil
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.options.Log.Error("attempts at tasks do not stop, and are left behind", slog.Int("attempts", q.running))
+	return fmt.Errorf("%d attempts at tasks do not stop; they are made again", q.running)
 }
 
-// RetryAll sends all dead or canceled tasks that a query chooses again.
-func (q *Queue) RetryAll(ctx context.Context, of store.Query) (int, error) { panic("not yet") }
-
-// Follow returns a Reader of what happens to a task.
-func (q *Queue) Follow(ctx context.Context, namespace string, id task.ID, after EventID) (*Reader, error) {
-	panic("not yet")
+// close begins nothing any more, and gives back what has not been begun.
+func (q *Queue) close() {
+	q.mu.Lock()
+	q.closing = true
+	lines := make([]*line, 0, len(q.lines))
+	for _, l := range q.lines {
+		lines = append(lines, l)
+	}
+	q.mu.Unlock()
+	for _, l := range lines {
+		q.returnAll(l, nil, 0)
+		l.endNews()
+	}
 }
 
-// Waiting is how many tasks of a plugin have not ended.
-func (q *Queue) Waiting(namespace, plugin string) int64 { panic("not yet") }
+// ended waits for a time, and tells whether all have ended.
+func ended(wg *sync.WaitGroup, in time.Duration) bool {
+	done := make(chan struct{})
+	go func() {
+		wg.Wait()
+		close(done)
+	}()
+	timer := time.NewTimer(in)
+	defer timer.Stop()
+	select {
+	case <-done:
+		return true
+	case <-timer.C:
+		return false
+	}
+}
 
-// Unready says why tasks are not taken or not run now.
-func (q *Queue) Unready() (reasons []string) { panic("not yet") }
-
-// Stats tells how things stand.
-func (q *Queue) Stats() Stats { panic("not yet") }
-
-// Reader follows a task.
-type Reader struct{}
-
-// Next waits for an event. It returns io.EOF after the end of the task.
-func (r *Reader) Next(ctx context.Context) (Event, error) { panic("not yet") }
-
-// String returns both numbers with a dot between.
-func (id EventID) String() string { panic("not yet") }
-
-// ParseEventID reads what String wrote, and nothing else. It returns a fault of kind invalid.
-func ParseEventID(text string) (EventID, error) { panic("not yet") }
-
-// Stats is a Queue at a moment.
-type Stats struct{}
+// wakeUp has the dispatcher look at once.
+func (q *Queue) wakeUp() {
+	select {
+	case q.wake <- struct{}{}:
+	default:
+	}
+}
