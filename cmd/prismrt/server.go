@@ -32,6 +32,7 @@ import (
 	"github.com/marketprism/prismrt/runtime/invoke"
 	"github.com/marketprism/prismrt/runtime/monitor"
 	"github.com/marketprism/prismrt/runtime/profile"
+	"github.com/marketprism/prismrt/runtime/queue"
 	"github.com/marketprism/prismrt/runtime/sched"
 	"github.com/marketprism/prismrt/runtime/store/blob"
 	"github.com/marketprism/prismrt/runtime/store/sqlite"
@@ -53,6 +54,7 @@ type server struct {
 	profiles  *profile.Profiler
 	invoker   *invoke.Invoker
 	catalogue *plugins.Catalogue
+	queue     *queue.Queue
 
 	loading  atomic.Bool
 	stopping atomic.Bool
@@ -93,9 +95,19 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 	var watching sync.WaitGroup
 	watching.Go(func() { s.monitor.Run(calls) })
 	watching.Go(func() { s.watcher().Run(calls) })
+	working, stopWorking := context.WithCancel(calls)
+	defer stopWorking()
+	worked := make(chan error, 1)
+	go func() { worked <- s.queue.Run(working) }()
 	judging := make(chan error, 1)
 	go func() { judging <- s.catalogue.Run(calls) }()
-	defer func() { cancelCalls(); watching.Wait(); err = errors.Join(err, <-judging) }()
+	defer func() {
+		stopWorking()
+		err = errors.Join(err, <-worked)
+		cancelCalls()
+		watching.Wait()
+		err = errors.Join(err, <-judging)
+	}()
 	served := make(chan error, 1)
 	go func() { served <- h.Serve(s.listener) }()
 	s.log.Info("listening on "+url, slog.String("data", cfg.Server.Data))
@@ -110,6 +122,7 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 	s.log.Info("stopping: no new calls are taken", slog.Any("grace", cfg.Server.Grace))
 	s.events.Publish(event.Event{Type: event.ServerStopping})
 	s.events.Close() // streams of events are not waited for
+	stopWorking()
 	grace, cancel := context.WithTimeout(context.Background(), time.Duration(cfg.Server.Grace))
 	defer cancel()
 	if err := h.Shutdown(grace); err != nil {
@@ -146,7 +159,7 @@ func (s *server) open(ctx context.Context) error {
 		Database:  func() sql.DBStats { return s.db.Stats() },
 		Backlog:   func() monitor.Backlog { return monitor.BacklogOf(s.listener) },
 	})
-	if s.db, err = sqlite.Open(ctx, filepath.Join(dir, "prismrt.db"), sqlite.Options{}); err != nil {
+	if s.db, err = sqlite.Open(ctx, filepath.Join(dir, "prismrt.db"), databaseOptions(s.config.Tasks)); err != nil {
 		return err
 	}
 	s.db.OnCommit = s.monitor.Commits.Observe
@@ -180,7 +193,12 @@ func (s *server) open(ctx context.Context) error {
 	s.catalogue, err = plugins.Open(ctx, plugins.Options{
 		Store: s.db, Modules: modules, Runner: s.invoker, Hosts: s.engine, Code: s.engine, Defaults: defaults(s.config), Publish: s.events.Publish, Log: s.log,
 	})
-	return err
+	if err != nil {
+		return err
+	}
+	s.queue = newQueue(s)
+	s.monitor.Registry.MustRegister(s.queue)
+	return nil
 }
 
 // version finds a version that an invocation asks for by its number.
@@ -191,7 +209,7 @@ func (s *server) version(ref task.Ref) (task.Version, []byte, error) {
 
 func (s *server) handler() http.Handler {
 	return api.New(api.Options{
-		Catalogue: s.catalogue, Invoker: s.invoker, Monitor: s.monitor, Profiles: s.profiles, Events: s.events, Tracer: s.tracer, Unready: s.unready,
+		Catalogue: s.catalogue, Invoker: s.invoker, Queue: s.queue, Monitor: s.monitor, Profiles: s.profiles, Events: s.events, Tracer: s.tracer, Unready: s.unready,
 		MaxModule: s.config.Upload.Module, MaxManifest: s.config.Upload.Manifest,
 		BodyTimeout: time.Duration(s.config.Server.BodyTimeout), Cores: cores, Log: s.log,
 	})
@@ -222,7 +240,7 @@ func (s *server) unready() (reasons []string) {
 	if s.loading.Load() {
 		reasons = append(reasons, "plugins are being loaded")
 	}
-	return reasons
+	return append(reasons, s.queue.Unready()...)
 }
 
 // close ends the parts, last first: instances and code, then what must survive.

@@ -1,0 +1,88 @@
+package main
+
+import (
+	"cmp"
+	"math"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/marketprism/prismrt/plugins"
+	"github.com/marketprism/prismrt/runtime/config"
+	"github.com/marketprism/prismrt/runtime/queue"
+	"github.com/marketprism/prismrt/runtime/store/sqlite"
+	"github.com/marketprism/prismrt/runtime/task"
+	"github.com/marketprism/prismrt/runtime/tracing"
+)
+
+// databaseOptions say how safely the database keeps what it is given.
+func databaseOptions(c config.Tasks) (o sqlite.Options) {
+	if c.Sync == "interval" {
+		o.SyncEvery = time.Duration(c.SyncInterval)
+	}
+	return o
+}
+
+// newQueue makes the queue of tasks above the database.
+func newQueue(s *server) *queue.Queue {
+	c := s.config.Tasks
+	// What is 0 in the configuration is the default to the queue.
+	keep := cmp.Or(c.KeepCount, math.MaxInt64)
+	grace := max(1, time.Duration(s.config.Server.Grace))
+	return queue.New(queue.Options{
+		Store: s.db, Runner: s.invoker, Policy: s.taskPolicy, Resolve: s.resolve,
+		Namespace: func(string) queue.Share { return queue.Share{Concurrency: c.Concurrency, Rate: c.Rate} },
+		Trace:     func(parent string) *task.Trace { return takeTrace(s.tracer, parent) },
+		Publish:   s.events.Publish, Cores: cores,
+		MostWaiting: c.Waiting, MostOfPlugin: c.PluginWaiting, KeepEnded: keep,
+		Grace: grace, Log: s.log,
+	})
+}
+
+// taskPolicy is how tasks of a plugin are treated: by the manifest of its live version.
+func (s *server) taskPolicy(namespace, plugin string) (queue.Policy, error) {
+	p, err := s.catalogue.Plugin(namespace, plugin)
+	if err != nil {
+		return queue.Policy{}, err
+	}
+	of := s.config.Tasks.Policy()
+	if v, err := p.Version(p.Live); err == nil {
+		of = v.Run.Tasks
+	}
+	return queue.Policy{
+		Retries: &of.Retries, Backoff: time.Duration(of.Backoff), MostBackoff: time.Duration(of.MaxBackoff),
+		Concurrency: of.Concurrency, Rate: of.Rate, Keep: time.Duration(of.Keep), KeepDead: time.Duration(of.KeepDead),
+		KeyTTL: time.Duration(s.config.Tasks.Keys),
+	}, nil
+}
+
+// resolve finds the version that a task is pinned to.
+func (s *server) resolve(namespace, plugin, version string) (number int, digest task.Digest, err error) {
+	p, err := s.catalogue.Plugin(namespace, plugin)
+	if err != nil {
+		return 0, "", err
+	}
+	number = p.Live
+	if version != "pinned" {
+		if number, err = strconv.Atoi(version); err != nil {
+			return 0, "", task.Faultf(task.KindInvalid, "version is %.80q; write live, pinned, or a number", version)
+		}
+	}
+	if number == 0 {
+		return 0, "", task.Faultf(task.KindConflict, "%s has no live version that the task could be pinned to; make one live, or name one", plugin)
+	}
+	var v plugins.Version
+	if v, err = p.Version(number); err != nil {
+		return 0, "", err
+	}
+	return number, v.Digest, nil
+}
+
+// takeTrace takes up the trace that a task was submitted with, for one attempt.
+func takeTrace(t *tracing.Tracer, parent string) *task.Trace {
+	header := http.Header{}
+	if parent != "" {
+		header.Set("Traceparent", parent)
+	}
+	return t.Take(header)
+}
