@@ -38,7 +38,7 @@ func (c *bareCmd) Run(ctx context.Context, t *terminal.IO) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	db, err := sqlite.Open(ctx, filepath.Join(dir, "prismrt.db"))
+	db, err := sqlite.Open(ctx, filepath.Join(dir, "prismrt.db"), sqlite.Options{})
 	if err != nil {
 		return err
 	}
