@@ -209,7 +209,7 @@ func (a *account) read(begun int64, id task.ID, r store.Record) {
 	}
 }
 
-// random is an acknowledged task, one of the last ones more often than the others.
+// pick is an acknowledged task by a number from 0 to 1; there may be none.
 func (a *account) pick(random float64) (task.ID, bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
