@@ -102,10 +102,10 @@ func (db *DB) digestOf(n int64) task.Digest {
 	return db.digests.digest[n]
 }
 
-func (db *DB) nameOf(plugin int64) name {
+func (db *DB) pluginOf(number int64) *plugin {
 	db.mu.Lock()
 	defer db.mu.Unlock()
-	return db.names.name[plugin]
+	return db.plugins.number[number]
 }
 
 func termsOf(text string) (t task.Terms, err error) {
@@ -234,7 +234,7 @@ func (w *recordRow) scan(rows *sql.Rows) error {
 
 // record is the Record of a row.
 func (w *recordRow) record(db *DB, runs bool, parts store.Parts) (r store.Record, err error) {
-	n := db.nameOf(w.plugin)
+	n := db.pluginOf(w.plugin).name
 	r = store.Record{
 		Task: store.Task{
 			ID: task.ID(w.id), Namespace: n.namespace, Plugin: n.plugin, Priority: int(w.priority), Version: int(w.version), Created: moment(w.created),
