@@ -113,7 +113,14 @@ func (a *account) leased(begun int64, l store.Lease, until, expired time.Time) {
 		a.errorfLocked("%s was handed out after it was told to have succeeded", l.ID)
 	}
 	if l.Attempt < e.latest {
-		a.errorfLocked("%s was handed out as attempt %d after attempt %d", l.ID, l.Attempt, e.latest)
+		// A lease can be lost before its answer is heard: then others are heard of first.
+		if until.After(expired) && e.cancels == 0 {
+			a.errorfLocked("%s was handed out as attempt %d after attempt %d", l.ID, l.Attempt, e.latest)
+		}
+		if _, again := e.runs[l.Attempt]; !again {
+			e.runs[l.Attempt] = run{until: until, cancels: e.cancels}
+		}
+		return
 	}
 	for n, r := range e.runs {
 		if !r.over && !r.back && r.until.After(expired) && r.cancels == e.cancels {
