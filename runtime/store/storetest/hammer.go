@@ -130,7 +130,8 @@ func (b *bench) closeAccount(a *account) {
 	b.Logf("%d tasks acknowledged, %d there", len(known), len(ids))
 }
 
-func (h *hammer) now() time.Time { return h.begun.Add(time.Duration(h.clock.Load())) }
+func (h *hammer) now() time.Time       { return h.begun.Add(time.Duration(h.clock.Load())) }
+func (h *hammer) takenBack() time.Time { return h.begun.Add(time.Duration(h.expired.Load())) }
 
 // persist makes a call until it is answered.
 func (h *hammer) persist(call func() error) {
@@ -221,9 +222,8 @@ func (h *hammer) work(random *rand.Rand) {
 		begun := h.account.begin()
 		leases, err := h.s.Lease(ctx, wants, until)
 		if err == nil {
-			expired := h.begun.Add(time.Duration(h.expired.Load()))
 			for _, l := range leases {
-				h.account.leased(begun, l, until, expired)
+				h.account.leased(begun, l, until, h.takenBack)
 			}
 			hand = append(hand, leases...)
 		}
