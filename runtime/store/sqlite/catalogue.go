@@ -107,16 +107,17 @@ func hit(ctx context.Context, tx *sql.Tx, statement string, args ...any) error {
 	if err != nil {
 		return err
 	}
-	if n, err := res.RowsAffected(); err != nil || n == 0 {
-		return errors.Join(store.ErrNotFound, err)
+	n, err := res.RowsAffected()
+	if err == nil && n == 0 {
+		err = store.ErrNotFound
 	}
-	return nil
+	return err
 }
 
 // changed is an error of a change of a plugin.
 func changed(err error) error {
-	if err != nil {
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return fmt.Errorf("change plugin: %w", err)
 	}
-	return nil
+	return err
 }

@@ -70,7 +70,7 @@ func (x *tx) promote(now time.Time, most int) (moved int, err error) {
 		if err := x.enter(d.lane, d.seq, ord, d.attempt, d.callback); err != nil {
 			return 0, err
 		}
-		x.move(d.seq, d.from, queued)
+		x.move(d.lane.plugin, d.seq, d.from, queued)
 	}
 	return len(all), nil
 }
@@ -105,21 +105,21 @@ func (x *tx) cancel(id task.ID, at, expires time.Time) (answer, err error) {
 	case w.end != nothing:
 		return store.ErrEnded, nil
 	}
-	if h := x.holder(seq, 0); h != nil {
+	if h := x.holder(seq); h != nil {
 		x.leave(h)
-		x.move(seq, running, canceled)
+		x.move(w.lane.plugin, seq, running, canceled)
 		if err := x.note(seq, cutOff(h.attempt)); err != nil {
 			return nil, err
 		}
 		err = x.unwait(seq, h.ord)
 	} else {
-		x.move(seq, w.state, canceled)
+		x.move(w.lane.plugin, seq, w.state, canceled)
 		err = x.withdraw(seq, &w)
 	}
 	if err != nil {
 		return nil, err
 	}
-	if err := x.ended(seq, w.lane.plugin, canceled, at, expires, nil); err != nil {
+	if err := x.ended(seq, w.lane.plugin.number, canceled, at, expires, nil); err != nil {
 		return nil, err
 	}
 	return nil, x.owe(seq, id, w.callback, at)
@@ -133,7 +133,7 @@ func (x *tx) withdraw(seq int64, w *where) error {
 	}
 	x.lanes[w.lane]--
 	w.lane.remove(w.ord)
-	n, err := x.exec(deleteReady, w.lane.plugin, int64(w.lane.Priority), w.ord)
+	n, err := x.exec(deleteReady, w.lane.plugin.number, int64(w.lane.Priority), w.ord)
 	if err != nil {
 		return err
 	}
@@ -234,11 +234,11 @@ func (x *tx) revive(r *store.Revival, input content, gone *[]int64) (answer, err
 		}
 		w.callback = r.Terms.Callback != ""
 	}
-	x.move(seq, w.end, queued)
+	x.move(w.lane.plugin, seq, w.end, queued)
 	ord := w.lane.end()
 	if err := x.enter(w.lane, seq, ord, w.attempts+1, w.callback); err != nil {
 		return nil, err
 	}
-	_, err = x.exec(insertWait, seq, w.lane.plugin, int64(w.lane.Priority), w.attempts+1, number(w.callback), int64(0), nil, ord)
+	_, err = x.exec(insertWait, seq, w.lane.plugin.number, int64(w.lane.Priority), w.attempts+1, number(w.callback), int64(0), nil, ord)
 	return nil, err
 }

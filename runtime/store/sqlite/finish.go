@@ -60,8 +60,8 @@ func (db *DB) Finish(ctx context.Context, outcomes []store.Outcome) ([]error, er
 		files.kept = files.kept[:0]
 		for i := range all {
 			o := &all[i]
-			h := x.holder(o.seq, o.Attempt)
-			if h == nil {
+			h := x.holder(o.seq)
+			if h == nil || h.attempt != int64(o.Attempt) {
 				answers[i] = store.ErrLost
 				continue
 			}
@@ -100,14 +100,14 @@ func (x *tx) finish(h *held, o *outcome) error {
 	if err := x.file(o.seq, outputPart, o.output); err != nil {
 		return err
 	}
-	x.move(o.seq, running, o.end)
+	x.move(h.lane.plugin, o.seq, running, o.end)
 	a := &o.Last
 	if o.end == succeeded && a.Kind == "" && a.Message == "" && !a.CutOff && len(a.Stack) == 0 && len(a.Log) == 0 {
 		digest, err := x.digest(a.Digest)
 		if err != nil {
 			return err
 		}
-		if err := x.insert(intoEnds, o.seq, h.lane.plugin, int64(o.end), a.Ended.UnixMicro(), o.Expires.UnixMicro(),
+		if err := x.insert(intoEnds, o.seq, h.lane.plugin.number, int64(o.end), a.Ended.UnixMicro(), o.Expires.UnixMicro(),
 			int64(a.Number), a.Begun.UnixMicro(), int64(a.Version), digest, a.Fuel, int64(a.Queue), int64(a.Run), o.output.inline()); err != nil {
 			return err
 		}
@@ -119,7 +119,7 @@ func (x *tx) finish(h *held, o *outcome) error {
 		if o.end == succeeded {
 			output = o.output.inline()
 		}
-		if err := x.ended(o.seq, h.lane.plugin, o.end, a.Ended, o.Expires, output); err != nil {
+		if err := x.ended(o.seq, h.lane.plugin.number, o.end, a.Ended, o.Expires, output); err != nil {
 			return err
 		}
 	}
@@ -129,11 +129,11 @@ func (x *tx) finish(h *held, o *outcome) error {
 // fail has a task wait to be tried again.
 func (x *tx) fail(h *held, o *outcome) error {
 	x.leave(h)
-	x.move(o.seq, running, failed)
+	x.move(h.lane.plugin, o.seq, running, failed)
 	if err := x.note(o.seq, o.Last); err != nil {
 		return err
 	}
-	_, err := x.exec(insertWait, o.seq, h.lane.plugin, int64(h.lane.Priority), int64(o.Attempt)+1, number(h.callback), int64(1), o.Due.UnixMicro(), nil)
+	_, err := x.exec(insertWait, o.seq, h.lane.plugin.number, int64(h.lane.Priority), int64(o.Attempt)+1, number(h.callback), int64(1), o.Due.UnixMicro(), nil)
 	return err
 }
 

@@ -13,8 +13,8 @@ import (
 const forgotten = 256
 
 const (
-	readExpired = `SELECT seq, state FROM ends WHERE expires_us <= ? ORDER BY expires_us LIMIT ?`
-	readOldest  = `SELECT seq, state FROM ends ORDER BY seq LIMIT ?`
+	readExpired = `SELECT seq, state, plugin FROM ends WHERE expires_us <= ? ORDER BY expires_us, seq LIMIT ?`
+	readOldest  = `SELECT seq, state, plugin FROM ends ORDER BY seq LIMIT ?`
 	deleteFiles = `DELETE FROM files WHERE seq IN (SELECT value FROM json_each(?)) RETURNING file`
 	deleteKeys  = `DELETE FROM keys WHERE (namespace, key) IN (SELECT namespace, key FROM keys WHERE until_us <= ? ORDER BY until_us LIMIT ?)`
 )
@@ -55,7 +55,7 @@ func (x *tx) forgetTasks(now time.Time, keep int64, most int, files *[]int64) (i
 	var seqs []int64
 	gone := func(row []driver.Value) error {
 		seqs = append(seqs, row[0].(int64))
-		x.counts[row[1].(int64)]--
+		x.count(x.db.pluginOf(row[2].(int64)), state(row[1].(int64)), -1)
 		return nil
 	}
 	if err := x.query(readExpired, gone, now.UnixMicro(), int64(most)); err != nil {
@@ -68,12 +68,7 @@ func (x *tx) forgetTasks(now time.Time, keep int64, most int, files *[]int64) (i
 	if keep <= 0 || expired == most {
 		return expired, nil
 	}
-	excess := -keep
-	x.db.mu.Lock()
-	for s := succeeded; s <= canceled; s++ {
-		excess += x.db.counts[s] + x.counts[s]
-	}
-	x.db.mu.Unlock()
+	excess := x.ends() - keep
 	seqs = nil
 	if n := min(excess, int64(most-expired)); n > 0 {
 		if err := x.query(readOldest, gone, n); err != nil {
@@ -81,6 +76,17 @@ func (x *tx) forgetTasks(now time.Time, keep int64, most int, files *[]int64) (i
 		}
 	}
 	return expired + len(seqs), x.remove(seqs, files)
+}
+
+// ends is how many tasks have ended.
+func (x *tx) ends() (n int64) {
+	x.db.mu.Lock()
+	all := x.db.counts
+	x.db.mu.Unlock()
+	for _, c := range x.counts {
+		all.add(c)
+	}
+	return all[succeeded] + all[dead] + all[canceled]
 }
 
 // remove deletes all that is known of tasks.

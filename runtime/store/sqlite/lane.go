@@ -13,7 +13,7 @@ import (
 // writer alone uses it, but for waiting.
 type lane struct {
 	store.Lane
-	plugin int64
+	plugin *plugin
 
 	window  []entry // by ord
 	rest    bool    // more wait in the database, behind the horizon
@@ -130,7 +130,7 @@ func (l *lane) fill(x *tx, most int) error {
 				l.window = append(l.window, e)
 			}
 			return nil
-		}, l.plugin, int64(l.Priority), l.horizon, limit)
+		}, l.plugin.number, int64(l.Priority), l.horizon, limit)
 		if err != nil {
 			return err
 		}

@@ -16,10 +16,11 @@ func (db *DB) Lease(ctx context.Context, wants []store.Want, until time.Time) ([
 	rows := 0
 	db.mu.Lock()
 	for _, w := range wants {
-		l := db.lanes[laneKey{db.names.number[name{w.Namespace, w.Plugin}], w.Priority}]
-		if l == nil || l.waiting == 0 {
-			l = nil
-		} else {
+		var l *lane
+		if p := db.plugins.name[name{w.Namespace, w.Plugin}]; p != nil {
+			l = db.lanes[laneKey{p.number, w.Priority}]
+		}
+		if l != nil {
 			rows += int(min(l.waiting, int64(w.Most)))
 		}
 		from = append(from, l)
@@ -54,7 +55,7 @@ func (db *DB) Lease(ctx context.Context, wants []store.Want, until time.Time) ([
 		// Nobody knows of them: they go back, or their leases run out.
 		_ = db.change(context.WithoutCancel(ctx), finishes, len(taken), func(x *tx) error {
 			for _, h := range taken {
-				if x.holder(h.seq, int(h.attempt)) == h {
+				if x.holder(h.seq) == h {
 					x.giveBack(h)
 				}
 			}
@@ -120,7 +121,7 @@ func (db *DB) Expire(ctx context.Context, now time.Time) (int, error) {
 			if err := x.note(h.seq, cutOff(h.attempt)); err != nil {
 				return err
 			}
-			if _, err := x.exec(updateReady, h.lane.plugin, int64(h.lane.Priority), h.ord, h.attempt+1); err != nil {
+			if _, err := x.exec(updateReady, h.lane.plugin.number, int64(h.lane.Priority), h.ord, h.attempt+1); err != nil {
 				return err
 			}
 			x.back(h, h.attempt+1)

@@ -119,12 +119,12 @@ func (db *DB) sources(q *store.Query) (all []source) {
 func (db *DB) chosenPlugins(q *store.Query) (plugins []int64, every bool) {
 	db.mu.Lock()
 	defer db.mu.Unlock()
-	for n, plugin := range db.names.number {
+	for n, p := range db.plugins.name {
 		if (q.Namespace == "" || q.Namespace == n.namespace) && (q.Plugin == "" || q.Plugin == n.plugin) {
-			plugins = append(plugins, plugin)
+			plugins = append(plugins, p.number)
 		}
 	}
-	return plugins, len(plugins) == len(db.names.number)
+	return plugins, len(plugins) == len(db.plugins.name)
 }
 
 // waitingLanes are the lanes of plugins in which something waits.

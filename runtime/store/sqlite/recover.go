@@ -23,8 +23,7 @@ func (db *DB) recover() error {
 
 func (db *DB) recoverNames(c *conn) error {
 	if err := c.query(`SELECT plugin, namespace, name FROM names`, func(row []driver.Value) error {
-		plugin, n := row[0].(int64), name{row[1].(string), row[2].(string)}
-		db.names.number[n], db.names.name[plugin] = plugin, n
+		db.plugins.add(name{row[1].(string), row[2].(string)}, row[0].(int64))
 		return nil
 	}); err != nil {
 		return err
@@ -78,41 +77,47 @@ func (x *tx) cut(seq, attempt int64) error {
 	if err := x.note(seq, cutOff(attempt)); err != nil {
 		return err
 	}
-	_, err = x.exec(updateReady, w.lane.plugin, int64(w.lane.Priority), w.ord, attempt+1)
+	_, err = x.exec(updateReady, w.lane.plugin.number, int64(w.lane.Priority), w.ord, attempt+1)
 	return err
 }
 
+// recoverCounts counts what is in each state. A task is either in ready, or waits for a
+// time, or has ended; those that succeeded are what is left of all, so that their rows need
+// not be read.
 func (db *DB) recoverCounts(c *conn) error {
 	if err := c.query(`SELECT plugin, priority, count(*), max(ord) FROM ready GROUP BY plugin, priority`, func(row []driver.Value) error {
 		l := db.lane(row[0].(int64), int(row[1].(int64)))
 		l.reset()
 		l.waiting, l.last = row[2].(int64), row[3].(int64)
-		db.counts[queued] += l.waiting
+		l.plugin.counts[queued] += l.waiting
 		noteOrd(l.last)
 		return nil
 	}); err != nil {
 		return err
 	}
-	if err := c.query(`SELECT failed, count(*) FROM waits WHERE ord IS NULL GROUP BY failed`, func(row []driver.Value) error {
-		if row[0].(int64) != 0 {
-			db.counts[failed] = row[1].(int64)
-		} else {
-			db.counts[scheduled] = row[1].(int64)
+	for _, text := range []string{
+		`SELECT plugin, iif(failed, 3, 0), count(*) FROM waits WHERE ord IS NULL GROUP BY plugin, failed`,
+		`SELECT plugin, state, count(*) FROM ends WHERE state <> 4 GROUP BY state, plugin`,
+		`SELECT plugin, 4, count(*) FROM tasks GROUP BY plugin`,
+	} {
+		if err := c.query(text, func(row []driver.Value) error {
+			counts := &db.plugins.number[row[0].(int64)].counts
+			others := int64(0)
+			if s := state(row[1].(int64)); s == succeeded {
+				for _, n := range counts {
+					others += n
+				}
+			}
+			counts[row[1].(int64)] = row[2].(int64) - others
+			return nil
+		}); err != nil {
+			return err
 		}
-		return nil
-	}); err != nil {
-		return err
 	}
-	all, err := c.number(`SELECT count(*) FROM ends`)
-	if err != nil {
-		return err
+	for _, p := range db.plugins.number {
+		db.counts.add(&p.counts)
 	}
-	err = c.query(`SELECT state, count(*) FROM ends WHERE state <> 4 GROUP BY state`, func(row []driver.Value) error {
-		db.counts[row[0].(int64)] = row[1].(int64)
-		return nil
-	})
-	db.counts[succeeded] = all - db.counts[dead] - db.counts[canceled]
-	return err
+	return nil
 }
 
 func (db *DB) recoverLast(c *conn) error {

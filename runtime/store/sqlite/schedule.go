@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"time"
 
@@ -56,8 +57,8 @@ func (db *DB) DeleteSchedule(ctx context.Context, namespace, schedule string) er
 // schedule runs a statement that must hit a row.
 func (db *DB) schedule(ctx context.Context, statement string, args ...any) error {
 	err := db.transact(ctx, func(tx *sql.Tx) error { return hit(ctx, tx, statement, args...) })
-	if err != nil {
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return fmt.Errorf("change schedule: %w", err)
 	}
-	return nil
+	return err
 }

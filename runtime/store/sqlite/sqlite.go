@@ -83,11 +83,11 @@ type DB struct {
 
 	mu      sync.Mutex
 	broken  error
-	names   names
+	plugins plugins
 	digests digests
 	lanes   map[laneKey]*lane
 	held    map[int64]*held
-	counts  [stateCount]int64
+	counts  counts // of all plugins
 	last    task.ID
 	arrived chan struct{} // closed at the next arrival in a lane
 	watched map[int64]*watch
@@ -113,7 +113,7 @@ func Open(ctx context.Context, path string, o Options) (*DB, error) {
 	}
 	db := &DB{
 		options: o, path: path,
-		names:   names{map[name]int64{}, map[int64]name{}},
+		plugins: plugins{map[name]*plugin{}, map[int64]*plugin{}},
 		digests: digests{map[task.Digest]int64{}, map[int64]task.Digest{}},
 		lanes:   map[laneKey]*lane{}, held: map[int64]*held{}, arrived: make(chan struct{}), watched: map[int64]*watch{},
 	}

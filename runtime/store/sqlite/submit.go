@@ -86,7 +86,7 @@ func (x *tx) submit(s *submission) (store.Receipt, error) {
 			return *taken, err
 		}
 	}
-	plugin, err := x.plugin(name{s.Namespace, s.Plugin})
+	p, err := x.plugin(name{s.Namespace, s.Plugin})
 	if err != nil {
 		return store.Receipt{}, err
 	}
@@ -94,7 +94,7 @@ func (x *tx) submit(s *submission) (store.Receipt, error) {
 	if err != nil {
 		return store.Receipt{}, err
 	}
-	if err := x.insert(intoTasks, s.seq, string(s.ID), plugin, int64(s.Priority), int64(s.Version), digest,
+	if err := x.insert(intoTasks, s.seq, string(s.ID), p.number, int64(s.Priority), int64(s.Version), digest,
 		s.Created.UnixMicro(), orNull(s.Due), s.schedule, s.terms, s.input.inline()); err != nil {
 		return store.Receipt{}, err
 	}
@@ -102,25 +102,25 @@ func (x *tx) submit(s *submission) (store.Receipt, error) {
 		return store.Receipt{}, err
 	}
 	x.last = max(x.last, s.ID)
-	return store.Receipt{ID: s.ID}, x.begun(s, plugin)
+	return store.Receipt{ID: s.ID}, x.begun(s, p)
 }
 
 // begun puts a task that was submitted where it waits.
-func (x *tx) begun(s *submission, plugin int64) error {
+func (x *tx) begun(s *submission, p *plugin) error {
 	callback := s.Terms.Callback != ""
-	l := x.db.lane(plugin, s.Priority)
+	l := x.db.lane(p.number, s.Priority)
 	ord := any(nil)
 	if s.Due.IsZero() {
-		x.move(s.seq, nothing, queued)
+		x.move(p, s.seq, nothing, queued)
 		at := l.ordFor(s.seq)
 		if err := x.enter(l, s.seq, at, 1, callback); err != nil || at == s.seq {
 			return err
 		}
 		ord = at
 	} else {
-		x.move(s.seq, nothing, scheduled)
+		x.move(p, s.seq, nothing, scheduled)
 	}
-	_, err := x.exec(insertWait, s.seq, plugin, int64(s.Priority), int64(1), number(callback), int64(0), orNull(s.Due), ord)
+	_, err := x.exec(insertWait, s.seq, p.number, int64(s.Priority), int64(1), number(callback), int64(0), orNull(s.Due), ord)
 	return err
 }
 
@@ -184,14 +184,17 @@ func (db *DB) Arrived() <-chan struct{} {
 	return db.arrived
 }
 
-// Counts implements store.Tasks.
-func (db *DB) Counts(ctx context.Context) (map[task.State]int64, error) {
+// Counts implements store.Tasks. They are never old.
+func (db *DB) Counts(ctx context.Context) ([]store.Count, error) {
 	db.mu.Lock()
-	counts := db.counts
-	db.mu.Unlock()
-	all := make(map[task.State]int64, len(counts))
-	for s, n := range counts {
-		all[states[s]] = n
+	defer db.mu.Unlock()
+	var all []store.Count
+	for n, p := range db.plugins.name {
+		for s, tasks := range p.counts {
+			if tasks > 0 {
+				all = append(all, store.Count{Namespace: n.namespace, Plugin: n.plugin, State: states[s], Tasks: tasks})
+			}
+		}
 	}
 	return all, ended(ctx)
 }

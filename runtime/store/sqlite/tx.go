@@ -19,8 +19,8 @@ type tx struct {
 	db      *DB
 	careful bool // it has one change, and another try with it came to nothing
 
-	counts  [stateCount]int64 // what is added to those of the DB
-	lanes   map[*lane]int64   // that were touched, and what is added to their waiting
+	counts  map[*plugin]*counts // what is added to those of the plugins
+	lanes   map[*lane]int64     // that were touched, and what is added to their waiting
 	changed []int64           // tasks that came into another state
 	arrived bool
 	last    task.ID // the greatest that was submitted
@@ -30,7 +30,7 @@ type tx struct {
 	done     []*held     // of those, they leave ready, too
 	emptied  []*leaseRow // of which no task is held any more
 	rewrite  []*leaseRow // of which some were given back
-	named    []name
+	named    []*plugin
 	digested []task.Digest
 }
 
@@ -48,6 +48,15 @@ const (
 	canceled
 	stateCount
 )
+
+// counts are how many tasks there are in each state.
+type counts [stateCount]int64
+
+func (c *counts) add(other *counts) {
+	for s, n := range other {
+		c[s] += n
+	}
+}
 
 var states = [stateCount]task.State{task.Scheduled, task.Queued, task.Running, task.Failed, task.Succeeded, task.Dead, task.Canceled}
 
@@ -80,23 +89,34 @@ type leaseRow struct {
 
 func (x *tx) begin(w *writer, careful bool) {
 	clear(x.lanes)
+	clear(x.counts)
 	*x = tx{
 		conn: w.conn, db: w.db, careful: careful,
-		lanes: x.lanes, changed: x.changed[:0], taken: x.taken[:0], left: x.left[:0], done: x.done[:0],
+		lanes: x.lanes, counts: x.counts, changed: x.changed[:0], taken: x.taken[:0], left: x.left[:0], done: x.done[:0],
 		emptied: x.emptied[:0], rewrite: x.rewrite[:0], named: x.named[:0], digested: x.digested[:0],
 	}
 	if x.lanes == nil {
-		x.lanes = make(map[*lane]int64)
+		x.lanes, x.counts = make(map[*lane]int64), make(map[*plugin]*counts)
 	}
 }
 
 // move notes that a task comes from one state to another.
-func (x *tx) move(seq int64, from, to state) {
-	if from != nothing {
-		x.counts[from]--
-	}
-	x.counts[to]++
+func (x *tx) move(p *plugin, seq int64, from, to state) {
+	x.count(p, from, -1)
+	x.count(p, to, 1)
 	x.changed = append(x.changed, seq)
+}
+
+func (x *tx) count(p *plugin, s state, by int64) {
+	if s == nothing {
+		return
+	}
+	c := x.counts[p]
+	if c == nil {
+		c = new(counts)
+		x.counts[p] = c
+	}
+	c[s] += by
 }
 
 var intoReady = &bulk{"ready (plugin, priority, ord, seq, attempt, callback)", 6}
@@ -107,7 +127,7 @@ func (x *tx) enter(l *lane, seq, ord, attempt int64, callback bool) error {
 	l.add(entry{ord: ord, seq: seq, attempt: attempt, callback: callback})
 	x.lanes[l]++
 	x.arrived = true
-	return x.insert(intoReady, l.plugin, int64(l.Priority), ord, seq, attempt, number(callback))
+	return x.insert(intoReady, l.plugin.number, int64(l.Priority), ord, seq, attempt, number(callback))
 }
 
 // back puts a task that was held where it was in its lane.
@@ -118,7 +138,7 @@ func (x *tx) back(h *held, attempt int64) {
 	x.lanes[h.lane]++
 	x.arrived = true
 	x.release(h)
-	x.move(h.seq, running, queued)
+	x.move(h.lane.plugin, h.seq, running, queued)
 }
 
 // leave takes a task that was held out of its lane.
@@ -147,7 +167,7 @@ func (x *tx) hold(l *lane, e entry, until time.Time) *held {
 	x.db.mu.Unlock()
 	x.lanes[l]--
 	x.taken = append(x.taken, h)
-	x.move(e.seq, queued, running)
+	x.move(l.plugin, e.seq, queued, running)
 	return h
 }
 
@@ -221,7 +241,7 @@ func (r *leaseRow) text() string {
 // clearReady deletes what leaves it, neighbours at once.
 func (x *tx) clearReady() error {
 	slices.SortFunc(x.done, func(a, b *held) int {
-		return cmp.Or(cmp.Compare(a.lane.plugin, b.lane.plugin), cmp.Compare(a.lane.Priority, b.lane.Priority), cmp.Compare(a.ord, b.ord))
+		return cmp.Or(cmp.Compare(a.lane.plugin.number, b.lane.plugin.number), cmp.Compare(a.lane.Priority, b.lane.Priority), cmp.Compare(a.ord, b.ord))
 	})
 	for i := 0; i < len(x.done); {
 		first, n := x.done[i], 1
@@ -230,9 +250,9 @@ func (x *tx) clearReady() error {
 		}
 		changed, err := int64(0), error(nil)
 		if n == 1 {
-			changed, err = x.exec(deleteReady, first.lane.plugin, int64(first.lane.Priority), first.ord)
+			changed, err = x.exec(deleteReady, first.lane.plugin.number, int64(first.lane.Priority), first.ord)
 		} else {
-			changed, err = x.exec(deleteReadys, first.lane.plugin, int64(first.lane.Priority), first.ord, x.done[i+n-1].ord)
+			changed, err = x.exec(deleteReadys, first.lane.plugin.number, int64(first.lane.Priority), first.ord, x.done[i+n-1].ord)
 		}
 		if err != nil {
 			return err
@@ -261,11 +281,10 @@ func (x *tx) undo() {
 		h.lease.left++
 		x.db.held[h.seq] = h
 	}
-	for _, n := range x.named {
-		plugin := x.db.names.number[n]
-		maps.DeleteFunc(x.db.lanes, func(at laneKey, _ *lane) bool { return at.plugin == plugin })
-		delete(x.db.names.name, plugin)
-		delete(x.db.names.number, n)
+	for _, p := range x.named {
+		maps.DeleteFunc(x.db.lanes, func(at laneKey, _ *lane) bool { return at.plugin == p.number })
+		delete(x.db.plugins.number, p.number)
+		delete(x.db.plugins.name, p.name)
 	}
 	for _, d := range x.digested {
 		delete(x.db.digests.digest, x.db.digests.number[d])
@@ -278,8 +297,9 @@ func (x *tx) publish() {
 	db := x.db
 	db.mu.Lock()
 	defer db.mu.Unlock()
-	for s, n := range x.counts {
-		db.counts[s] += n
+	for p, n := range x.counts {
+		p.counts.add(n)
+		db.counts.add(n)
 	}
 	for l, n := range x.lanes {
 		l.waiting += n
@@ -315,12 +335,18 @@ func (db *DB) holds(seq int64) bool {
 	return h != nil && h.phase != leaving
 }
 
-// holder returns the lease of a task, if that is in the hands of an attempt; of any, if that
-// is 0.
-func (x *tx) holder(seq int64, attempt int) *held {
+// hands tells whether a lease is not lost yet.
+func (db *DB) hands(h *held) bool {
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	return db.held[h.seq] == h && h.phase == holding
+}
+
+// holder returns the lease of a task, nil for none.
+func (x *tx) holder(seq int64) *held {
 	x.db.mu.Lock()
 	defer x.db.mu.Unlock()
-	if h := x.db.held[seq]; h != nil && h.phase != leaving && (attempt == 0 || h.attempt == int64(attempt)) {
+	if h := x.db.held[seq]; h != nil && h.phase != leaving {
 		return h
 	}
 	return nil
@@ -392,10 +418,23 @@ func (x *tx) locate(seq int64) (at where, ok bool, err error) {
 // name is what a plugin is known by.
 type name struct{ namespace, plugin string }
 
-// names are the plugins of tasks and their numbers, guarded by DB.mu.
-type names struct {
-	number map[name]int64
-	name   map[int64]name
+// plugin is a plugin that tasks were submitted to.
+type plugin struct {
+	name
+	number int64
+	counts counts // guarded by DB.mu
+}
+
+// plugins are all of them, guarded by DB.mu.
+type plugins struct {
+	name   map[name]*plugin
+	number map[int64]*plugin
+}
+
+func (p *plugins) add(n name, number int64) *plugin {
+	one := &plugin{name: n, number: number}
+	p.name[n], p.number[number] = one, one
+	return one
 }
 
 // digests are the digests of versions and their numbers, guarded by DB.mu.
@@ -404,23 +443,23 @@ type digests struct {
 	digest map[int64]task.Digest
 }
 
-// plugin returns the number of a plugin, giving it one as needed.
-func (x *tx) plugin(n name) (int64, error) {
+// plugin returns a plugin, giving it a number as needed.
+func (x *tx) plugin(n name) (*plugin, error) {
 	x.db.mu.Lock()
-	plugin, known := x.db.names.number[n]
-	next := int64(len(x.db.names.number)) + 1
+	p := x.db.plugins.name[n]
+	next := int64(len(x.db.plugins.name)) + 1
 	x.db.mu.Unlock()
-	if known {
-		return plugin, nil
+	if p != nil {
+		return p, nil
 	}
 	if _, err := x.exec(`INSERT INTO names (plugin, namespace, name) VALUES (?, ?, ?)`, next, n.namespace, n.plugin); err != nil {
-		return 0, err
+		return nil, err
 	}
 	x.db.mu.Lock()
 	defer x.db.mu.Unlock()
-	x.db.names.number[n], x.db.names.name[next] = next, n
-	x.named = append(x.named, n)
-	return next, nil
+	p = x.db.plugins.add(n, next)
+	x.named = append(x.named, p)
+	return p, nil
 }
 
 // digest returns the number of a digest, giving it one as needed, and nil for none.
@@ -452,8 +491,8 @@ func (db *DB) lane(plugin int64, priority int) *lane {
 	at := laneKey{plugin, priority}
 	l := db.lanes[at]
 	if l == nil {
-		n := db.names.name[plugin]
-		l = &lane{Lane: store.Lane{Namespace: n.namespace, Plugin: n.plugin, Priority: priority}, plugin: plugin}
+		p := db.plugins.number[plugin]
+		l = &lane{Lane: store.Lane{Namespace: p.namespace, Plugin: p.name.plugin, Priority: priority}, plugin: p}
 		db.lanes[at] = l
 	}
 	return l

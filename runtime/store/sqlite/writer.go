@@ -237,7 +237,8 @@ func (w *writer) alone(f func(*sql.Tx) error) error {
 		return w.db.failed(err)
 	}
 	if err := f(t); err != nil {
-		return errors.Join(w.db.failed(err), t.Rollback())
+		_ = t.Rollback() // which SQLite may have done itself
+		return w.db.failed(err)
 	}
 	begun := time.Now()
 	if err := t.Commit(); err != nil {

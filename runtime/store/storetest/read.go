@@ -12,11 +12,11 @@ import (
 func (b *bench) zoo(with ...func(*store.Task)) []task.ID {
 	b.Helper()
 	with = slices.Clip(with)
-	l := store.Lane(lane)
 	ids := map[task.State]task.ID{}
 	for _, s := range []task.State{task.Succeeded, task.Dead, task.Canceled, task.Failed, task.Running} {
 		t := b.add(1, with...)[0]
-		ids[s], l = t.ID, store.Lane{Namespace: t.Namespace, Plugin: t.Plugin, Priority: t.Priority}
+		ids[s] = t.ID
+		l := store.Lane{Namespace: t.Namespace, Plugin: t.Plugin, Priority: t.Priority}
 		leases := b.lease(l, 1000)
 		last := len(leases) - 1
 		b.same(leases[last].ID, t.ID, "leased last")
@@ -128,12 +128,6 @@ func (b *bench) counts(want ...store.Count) {
 		b.same(sortedCounts(got, false), sortedCounts(want, false), "counts of states that do not end a task")
 		return difference(sortedCounts(got, true), sortedCounts(want, true)) == ""
 	})
-}
-
-// query is one with where a page ought to begin and end.
-type query struct {
-	store.Query
-	chooses func(store.Record) bool
 }
 
 var paging = []trial{
