@@ -1,0 +1,27 @@
+package queue_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/marketprism/prismrt/runtime/store"
+	"github.com/marketprism/prismrt/runtime/task"
+)
+
+func queueQuery(plugin string, state task.State) store.Query {
+	return store.Query{Namespace: namespace, Plugin: plugin, State: state, Limit: 1}
+}
+
+// cutOff leases a task of a plugin as another server would that then ends.
+func cutOff(t *testing.T, w *world, plugin string) {
+	t.Helper()
+	lane := store.Lane{Namespace: namespace, Plugin: plugin, Priority: task.DefaultPriority}
+	leases, err := w.store.Lease(context.Background(), []store.Want{{Lane: lane, Most: 1}}, time.Now())
+	if err != nil || len(leases) != 1 {
+		t.Fatalf("lease: %d, %v", len(leases), err)
+	}
+	if n, err := w.store.Expire(context.Background(), time.Now()); n != 1 || err != nil {
+		t.Fatalf("expire: %d, %v", n, err)
+	}
+}
