@@ -25,3 +25,28 @@ func cutOff(t *testing.T, w *world, plugin string) {
 		t.Fatalf("expire: %d, %v", n, err)
 	}
 }
+
+// leaseAway leases a task of a plugin for another server, which is not heard of again.
+func leaseAway(t *testing.T, w *world, plugin string, lasts time.Duration) {
+	t.Helper()
+	lane := store.Lane{Namespace: namespace, Plugin: plugin, Priority: task.DefaultPriority}
+	leases, err := w.store.Lease(context.Background(), []store.Want{{Lane: lane, Most: 1}}, time.Now().Add(lasts))
+	if err != nil || len(leases) != 1 {
+		t.Fatalf("lease: %d, %v", len(leases), err)
+	}
+}
+
+// count is how many tasks are in a state.
+func (w *world) count(state task.State) (n int64) {
+	w.t.Helper()
+	counts, err := w.store.Counts(context.Background())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	for _, c := range counts {
+		if c.State == state {
+			n += c.Tasks
+		}
+	}
+	return n
+}
