@@ -43,18 +43,39 @@ func (r *Reader) Next(ctx context.Context) (Event, error) {
 		if r.over {
 			return Event{}, io.EOF
 		}
-		if err := r.look(ctx); err != nil {
+		if err := r.look(ctx, true); err != nil {
 			return Event{}, err
 		}
 	}
+	return r.first(), nil
+}
+
+// Take is Next without waiting: ok false means that there is no event by now.
+func (r *Reader) Take(ctx context.Context) (e Event, ok bool, err error) {
+	if len(r.ready) == 0 && !r.over {
+		if err := r.look(ctx, false); err != nil {
+			return Event{}, false, err
+		}
+	}
+	switch {
+	case len(r.ready) > 0:
+		return r.first(), true, nil
+	case r.over:
+		return Event{}, false, io.EOF
+	}
+	return Event{}, false, nil
+}
+
+// first takes the first of those that are ready.
+func (r *Reader) first() Event {
 	e := r.ready[0]
 	r.ready = r.ready[1:]
 	r.last = e.ID
-	return e, nil
+	return e
 }
 
-// look gets what has happened, or waits until something may have.
-func (r *Reader) look(ctx context.Context) error {
+// look gets what has happened, or waits until something may have, if it is to.
+func (r *Reader) look(ctx context.Context, wait bool) error {
 	changed, stop := r.queue.options.Store.Watch(r.id) // first: no change after the look is missed
 	defer stop()
 	record, err := r.queue.read(ctx, r.namespace, r.id, 0)
@@ -77,7 +98,7 @@ func (r *Reader) look(ctx context.Context) error {
 	slices.SortStableFunc(r.ready, func(a, b Event) int {
 		return cmp.Or(cmp.Compare(a.ID.Attempt, b.ID.Attempt), cmp.Compare(a.ID.N, b.ID.N))
 	})
-	if r.over = record.State.Ended(); r.over || len(r.ready) > 0 {
+	if r.over = record.State.Ended(); r.over || len(r.ready) > 0 || !wait {
 		return nil
 	}
 	select {
