@@ -63,7 +63,7 @@ func (q *Queue) leaseSome(ctx context.Context, wants []store.Want) (int, error) 
 	leases, err := q.options.Store.Lease(context.WithoutCancel(ctx), wants, until)
 	q.latency.lease.note(begun)
 	if err != nil {
-		q.storeFault(err)
+		q.troubled(err)
 		return 0, err
 	}
 	if len(leases) > 0 {
@@ -232,19 +232,19 @@ func (q *Queue) assignLocked(now time.Time) {
 	}
 	for started := true; started; {
 		started = false
-		var again, after []*line
+		var again, last []*line
 		for _, l := range q.lineup {
 			switch {
 			case len(l.ready) == 0:
 				l.lined = false
 			case q.startLocked(l, now):
 				started = true
-				after = append(after, l)
+				last = append(last, l)
 			default:
 				again = append(again, l)
 			}
 		}
-		q.lineup = append(again, after...)
+		q.lineup = slices.Concat(again, last)
 	}
 }
 

@@ -116,8 +116,7 @@ type world struct {
 	mu     sync.Mutex
 	events []event.Event
 
-	stop  func() error // Run, and returns what it did
-	ended error
+	stop func() error // ends Run, and returns what it did
 }
 
 // newWorld makes a queue that is not run yet. Plugins are what the policy names, and "p".
