@@ -20,7 +20,6 @@ type taskDoc struct {
 	Digest    task.Digest `json:"digest,omitempty"`
 	Function  string      `json:"function,omitempty"`
 	Priority  int         `json:"priority"`
-	Key       string      `json:"key,omitempty"`
 
 	CreatedAt time.Time `json:"created_at"`
 	DueAt     time.Time `json:"due_at,omitzero"` // it is not run before
@@ -76,7 +75,7 @@ type progress struct {
 func taskDocOf(t *queue.Task) *taskDoc {
 	doc := &taskDoc{
 		ID: t.ID, State: t.State, Namespace: t.Namespace, Plugin: t.Plugin, Version: t.Version, Digest: t.Digest,
-		Function: t.Terms.Function, Priority: t.Priority, Key: t.Key,
+		Function: t.Terms.Function, Priority: t.Priority,
 		CreatedAt: t.Created, DueAt: t.Due, EndedAt: t.Ended, ExpiresAt: t.Expires,
 		Retries: t.Terms.Retries, BackoffMS: milliseconds(t.Terms.Backoff), TimeoutMS: milliseconds(t.Terms.Timeout),
 		KeepMS: milliseconds(t.Terms.Keep), Callback: t.Terms.Callback, Schedule: t.Terms.Schedule,

@@ -37,7 +37,7 @@ func (s *server) taskEvents(w http.ResponseWriter, r *request) error {
 		return err
 	}
 	w.Header()["Cache-Control"] = noStore
-	source := &taskSource{reader: reader, last: last}
+	source := &taskSource{ctx: ctx, reader: reader, last: last}
 	if follow {
 		if last != "" && source.isOver() {
 			// Which tells a browser to come no more.
@@ -55,8 +55,15 @@ func (s *server) taskEvents(w http.ResponseWriter, r *request) error {
 		return nil
 	}
 	all := []taskEvent{}
-	for e, ok := source.now(); ok; e, ok = source.now() {
-		all = append(all, *taskEventOf(&e))
+	for {
+		e, err := source.event(nil)
+		if err != nil && !errors.Is(err, io.EOF) {
+			return err
+		}
+		if e == nil {
+			break
+		}
+		all = append(all, *taskEventOf(e))
 	}
 	return s.writeJSON(w, http.StatusOK, all)
 }
@@ -85,57 +92,57 @@ func taskEventOf(e *queue.Event) *taskEvent {
 	return doc
 }
 
-// taskSource is a task as the source of a feed.
+// taskSource is a task as the source of a feed. Its place is that of the event that was
+// given last, or that the client had.
 type taskSource struct {
+	ctx    context.Context // of the request
 	reader *queue.Reader
-	last   string       // id of the event that was given last, or that a client had; "": none
-	ahead  *queue.Event // that was read and is yet to be given; nil: none is
+	last   string
+	ahead  *queue.Event // that was taken and is yet to be given; nil: none is
 }
 
-// noWait is a context with which a reader gives what is there.
-var noWait = func() context.Context {
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
-	return ctx
-}()
-
-// read returns the next event.
-func (t *taskSource) read(ctx context.Context) (queue.Event, error) {
-	e, err := t.ahead, error(nil)
+// event returns the next event, and waits for it unless wait is nil. Without one it is nil.
+func (t *taskSource) event(wait context.Context) (*queue.Event, error) {
+	e := t.ahead
 	if t.ahead = nil; e == nil {
-		var next queue.Event
-		if next, err = t.reader.Next(ctx); err != nil {
-			return next, err
+		next, ok, err := t.reader.Take(t.ctx)
+		if err == nil && !ok && wait != nil {
+			next, err = t.reader.Next(wait)
+			ok = err == nil
+		}
+		if !ok {
+			return nil, err
 		}
 		e = &next
 	}
 	t.last = e.ID.String()
-	return *e, nil
-}
-
-// now returns the next event if it is there.
-func (t *taskSource) now() (queue.Event, bool) {
-	e, err := t.read(noWait)
-	return e, err == nil
+	return e, nil
 }
 
 // isOver tells whether there will be no event.
 func (t *taskSource) isOver() bool {
-	e, err := t.reader.Next(noWait)
-	if err == nil {
+	e, ok, err := t.reader.Take(t.ctx)
+	if ok {
 		t.ahead = &e
 	}
 	return errors.Is(err, io.EOF)
 }
 
 func (t *taskSource) next(ctx context.Context, b *bytes.Buffer) error {
-	e, err := t.read(ctx)
+	e, err := t.event(ctx)
 	if err == nil {
-		writeEvent(b, t.last, string(e.Type), taskEventOf(&e))
+		writeEvent(b, t.last, string(e.Type), taskEventOf(e))
 	}
 	return err
 }
 
-func (t *taskSource) take(b *bytes.Buffer) bool { return t.next(noWait, b) == nil }
+func (t *taskSource) take(b *bytes.Buffer) bool {
+	e, err := t.event(nil)
+	if e == nil || err != nil { // which next will be told, too
+		return false
+	}
+	writeEvent(b, t.last, string(e.Type), taskEventOf(e))
+	return true
+}
 
 func (t *taskSource) place() string { return t.last }
