@@ -78,6 +78,15 @@ const (
 	// StoreRecovered: tasks are taken again.
 	StoreRecovered Type = "store.recovered"
 
+	// ScheduleFailed: the task of a schedule cannot be submitted. Kind and Message say why.
+	// Data: schedule, moment, submitted. It is told once of failures in a row.
+	ScheduleFailed Type = "schedule.failed"
+
+	// ScheduleMissed: moments of a schedule went by, since the server was down or the clock
+	// was set, and not all are made up for. Data: schedule; moment, the first of them;
+	// submitted, how many are.
+	ScheduleMissed Type = "schedule.missed"
+
 	// FindingOpened: the monitor found what makes calls slow. Message says what, Data has
 	// the finding.
 	FindingOpened Type = "finding.opened"
@@ -96,7 +105,7 @@ var Types = []Type{
 	ServerStarted, ServerReady, ServerStopping,
 	VersionUploaded, VersionLive, VersionFenced, VersionResumed, VersionTookOver, VersionFailed,
 	CanaryStarted, CanaryEnded, PluginDeleted, InstanceFailed, InstanceDied,
-	CallFailed, CallRefused, TaskFailed, TaskDead, StoreFailed, StoreRecovered, FindingOpened, FindingClosed,
+	CallFailed, CallRefused, TaskFailed, TaskDead, StoreFailed, StoreRecovered, ScheduleFailed, ScheduleMissed, FindingOpened, FindingClosed,
 }
 
 // Known tells whether t is a type, or the subject of some: "version" stands for all
