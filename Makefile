@@ -118,6 +118,7 @@ load: build ## measure the HTTP path: throughput beside servers that do less, fa
 	$(GO) run ./cmd/load fairness
 	$(GO) run ./cmd/load overload
 	$(GO) run ./cmd/load tasks
+	$(GO) run ./cmd/load backlog
 
 .PHONY: clean
 clean: ## remove what was built
