@@ -33,7 +33,7 @@ type commandLine struct {
 
 	Tasks tasksCmd `cmd:"" help:"Submit durable tasks: how many are run, and how soon, beside the database alone?"`
 
-	Backlog    backlogCmd    `cmd:"" help:"Let a million durable tasks of one plugin wait: what do they take, and does another plugin notice?"`
+	Backlog backlogCmd `cmd:"" help:"Let a million durable tasks of one plugin wait: what do they take, and does another plugin notice?"`
 
 	// What throughput and tasks start in processes of their own.
 	Compared comparedCmd `cmd:"" hidden:"" help:"Serve what prismrt is compared with."`

@@ -9,6 +9,7 @@ import (
 
 	"github.com/marketprism/prismrt/plugins"
 	"github.com/marketprism/prismrt/runtime/config"
+	"github.com/marketprism/prismrt/runtime/monitor"
 	"github.com/marketprism/prismrt/runtime/queue"
 	"github.com/marketprism/prismrt/runtime/store/sqlite"
 	"github.com/marketprism/prismrt/runtime/task"
@@ -85,4 +86,21 @@ func takeTrace(t *tracing.Tracer, parent string) *task.Trace {
 		header.Set("Traceparent", parent)
 	}
 	return t.Take(header)
+}
+
+// toldTasks is what the monitor is told of tasks.
+func toldTasks(s queue.Stats) monitor.Tasks {
+	t := monitor.Tasks{
+		Running: s.Running, SubmitRate: s.SubmitRate, StartRate: s.StartRate, FinishRate: s.FinishRate,
+		Store: map[string]monitor.StoreCalls{
+			"submit": monitor.StoreCalls(s.SubmitLag), "lease": monitor.StoreCalls(s.LeaseLag), "finish": monitor.StoreCalls(s.FinishLag),
+		},
+	}
+	for _, c := range s.Tasks {
+		t.Counts = append(t.Counts, monitor.TaskCount(c))
+	}
+	for _, p := range s.Plugins {
+		t.Plugins = append(t.Plugins, monitor.TaskPlugin{Namespace: p.Namespace, Plugin: p.Plugin, Running: p.Running, Lag: p.Lag, Rest: p.Rest})
+	}
+	return t
 }

@@ -158,6 +158,7 @@ func (s *server) open(ctx context.Context) error {
 		Buffers:   keptBuffers,
 		Database:  func() sql.DBStats { return s.db.Stats() },
 		Backlog:   func() monitor.Backlog { return monitor.BacklogOf(s.listener) },
+		Tasks:     func() monitor.Tasks { return toldTasks(s.queue.Stats()) },
 	})
 	if s.db, err = sqlite.Open(ctx, filepath.Join(dir, "prismrt.db"), databaseOptions(s.config.Tasks)); err != nil {
 		return err

@@ -23,6 +23,7 @@ type Async struct {
 
 	Scheduler SchedulerRow `json:"scheduler"`
 	Pools     []PoolRow    `json:"pools"`
+	Tasks     *TasksRow    `json:"tasks,omitempty"`
 }
 
 // SchedulerRow is who runs and who waits for a turn.

@@ -43,6 +43,7 @@ type Sources struct {
 	Buffers  func() []Buffers
 	Database func() sql.DBStats
 	Backlog  func() Backlog // of the listener
+	Tasks    func() Tasks
 }
 
 // Buffers is what is told of memory that is kept from one use for another.

@@ -24,6 +24,10 @@ func (m *Monitor) Stats() Stats {
 	s := m.tell(&l)
 	s.Time, s.UptimeMS = l.at.UTC(), l.at.Sub(m.begun).Milliseconds()
 	s.Plugins = m.plugins()
+	if m.sources.Tasks != nil {
+		t := m.sources.Tasks()
+		s.Async.Tasks = t.row()
+	}
 	return s
 }
 
