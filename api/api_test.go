@@ -39,7 +39,7 @@ func serve(t testing.TB, change ...func(*api.Options)) (url string, log *bytes.B
 	dir := t.TempDir()
 	log = new(bytes.Buffer)
 	logger := slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	db, err := sqlite.Open(t.Context(), filepath.Join(dir, "prismrt.db"))
+	db, err := sqlite.Open(t.Context(), filepath.Join(dir, "prismrt.db"), sqlite.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -63,7 +63,7 @@ func (q *Queue) leaseSome(ctx context.Context, wants []store.Want) (int, error) 
 	leases, err := q.options.Store.Lease(context.WithoutCancel(ctx), wants, until)
 	q.latency.lease.note(begun)
 	if err != nil {
-		q.storeFault(err)
+		q.troubled(err)
 		return 0, err
 	}
 	if len(leases) > 0 {
@@ -113,8 +113,10 @@ func (q *Queue) plan(backlog []store.Backlog, now time.Time) (wants []store.Want
 	defer q.mu.Unlock()
 	q.assignLocked(now) // of those that had to rest
 	for _, l := range q.lineup {
-		if l.rest.After(now) && l.rest.Before(again) {
-			again = l.rest
+		for _, at := range []time.Time{l.rest, l.space.again} {
+			if at.After(now) && at.Before(again) {
+				again = at
+			}
 		}
 	}
 	lines := q.lookLocked(backlog, now)
@@ -230,19 +232,19 @@ func (q *Queue) assignLocked(now time.Time) {
 	}
 	for started := true; started; {
 		started = false
-		var again, after []*line
+		var again, last []*line
 		for _, l := range q.lineup {
 			switch {
 			case len(l.ready) == 0:
 				l.lined = false
 			case q.startLocked(l, now):
 				started = true
-				after = append(after, l)
+				last = append(last, l)
 			default:
 				again = append(again, l)
 			}
 		}
-		q.lineup = append(again, after...)
+		q.lineup = slices.Concat(again, last)
 	}
 }
 
@@ -255,12 +257,18 @@ func (q *Queue) startLocked(l *line, now time.Time) bool {
 		l.space.contended = true
 		return false
 	}
+	if of := l.space.limiter; of != nil && of.TokensAt(now) < float64(l.space.idle+1) {
+		l.space.contended = true
+		l.space.again = now.Add(max(time.Millisecond, untilOne(of, now)))
+		return false
+	}
 	if q.running >= q.options.MostRunning && l.workers > 0 {
 		q.contended = true
 		return false
 	}
 	l.workers++
 	l.idle++
+	l.space.idle++
 	l.space.workers++
 	q.running++
 	q.workers.Go(func() { q.work(l) })

@@ -101,7 +101,7 @@ func (q *Queue) store(give context.Context, batch []finished) {
 			q.settle(batch, answers, again)
 			return
 		}
-		q.storeFault(err)
+		q.troubled(err)
 		if !errors.Is(err, store.ErrFull) {
 			// Nobody knows what was stored. To finish a lease twice is no harm, but one that was
 			// given back may be another's when it is given back again.

@@ -54,7 +54,7 @@ func (q *Queue) promote(ctx context.Context) {
 		wait := lookForDue
 		switch {
 		case err != nil:
-			q.storeFault(err)
+			q.troubled(err)
 			wait = pause
 			pause = min(2*pause, mostPause)
 		case moved == mostPromoted:
@@ -90,12 +90,12 @@ func (q *Queue) keepLeases(ctx context.Context) {
 		}
 		// Ours first: where the clock was set forward, they have run out as well.
 		if err := q.extend(ctx); err != nil {
-			q.storeFault(err)
+			q.troubled(err)
 			continue
 		}
 		n, err := q.options.Store.Expire(context.WithoutCancel(ctx), q.now())
 		if err != nil {
-			q.storeFault(err)
+			q.troubled(err)
 			continue
 		}
 		q.counts.expired.Add(int64(n))
@@ -164,7 +164,7 @@ func (q *Queue) forget(ctx context.Context) {
 		wait := forgetEvery
 		switch {
 		case err != nil:
-			q.storeFault(err)
+			q.troubled(err)
 		case n == mostForgot:
 			wait = max(time.Millisecond, time.Since(begun))
 		}

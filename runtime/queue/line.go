@@ -86,8 +86,10 @@ type space struct {
 	share     Share
 	limiter   *rate.Limiter
 	workers   int
+	idle      int // workers that have begun nothing yet
 	lines     int
-	contended bool // a line waits for a place
+	contended bool      // a line waits for a place, or for the rate
+	again     time.Time // when the rate lets another worker start
 }
 
 // lineOfLocked returns the line of a plugin, a new one if need be.
@@ -168,19 +170,21 @@ func (l *line) wanted(cores int, now time.Time) (n int, again time.Time) {
 	if l.workers == 0 && len(l.ready) == 0 {
 		n = max(n, 1)
 	}
-	for _, limiter := range []*rate.Limiter{l.limiter, l.space.limiter} {
-		if limiter == nil {
-			continue
-		}
-		free := int(limiter.TokensAt(now.Add(burst))) - len(l.ready)
-		if free >= n {
-			continue
-		}
-		if n = max(free, 0); n == 0 {
-			again = now.Add(max(time.Millisecond, time.Duration((1-limiter.TokensAt(now))/float64(limiter.Limit())*float64(time.Second))))
+	if l.limiter != nil {
+		if n = min(n, int(l.limiter.TokensAt(now.Add(burst)))-len(l.ready)); n <= 0 {
+			again = now.Add(max(time.Millisecond, untilOne(l.limiter, now)))
 		}
 	}
+	if of := l.space.limiter; of != nil {
+		// One that is ready is in line for the next start of the namespace.
+		n = min(n, max(int(of.TokensAt(now.Add(burst))), 1)-len(l.ready))
+	}
 	return max(n, 0), again
+}
+
+// untilOne is when a limiter lets the next one start.
+func untilOne(l *rate.Limiter, now time.Time) time.Duration {
+	return time.Duration(max(0, 1-l.TokensAt(now)) / float64(l.Limit()) * float64(time.Second))
 }
 
 // fair is how many starts of a plugin come to one that does not go to the greatest priority

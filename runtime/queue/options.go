@@ -152,7 +152,7 @@ func (o *Options) fill() error {
 		errs = append(errs, fmt.Errorf("the Lease is %v; it must be at least 1s", o.Lease))
 	}
 	if o.Grace < 0 || o.LastGrace < 0 {
-		errs = append(errs, fmt.Errorf("Grace is %v and LastGrace %v; neither can be less than 0", o.Grace, o.LastGrace))
+		errs = append(errs, fmt.Errorf("the Grace is %v and the LastGrace %v; neither can be less than 0", o.Grace, o.LastGrace))
 	}
 	return errors.Join(errs...)
 }

@@ -43,6 +43,9 @@ func (q *Queue) storeFault(err error) *task.Fault {
 	return f
 }
 
+// troubled is storeFault where there is no caller.
+func (q *Queue) troubled(err error) { _ = q.storeFault(err) }
+
 // storeWell notes that the store has stored something.
 func (q *Queue) storeWell() {
 	if q.trouble.Load() != nil && q.trouble.Swap(nil) != nil {

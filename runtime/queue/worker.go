@@ -118,6 +118,7 @@ func (w *worker) take(like *attempt) *attempt {
 	}
 	if w.fresh {
 		l.idle--
+		l.space.idle--
 		w.fresh = false
 	}
 	w.tellLocked()

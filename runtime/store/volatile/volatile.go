@@ -5,7 +5,6 @@ package volatile
 import (
 	"cmp"
 	"context"
-	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -24,7 +23,7 @@ type Store struct {
 	places    int64                 // that were given in lanes
 	delayed   []*entry              // those that wait for a time, by that and by id
 	keys      map[key]owner         // that are taken
-	counts    map[store.Count]int64 // keys are without Tasks
+	counts    map[store.Count]int64 // those with no Tasks, to how many they are
 	arrived   chan struct{}         // closed at the next arrival
 	watched   map[task.ID]*watch
 	schedules map[name]store.Schedule
@@ -217,14 +216,16 @@ func (s *Store) Forget(ctx context.Context, now time.Time, keep int64, most int)
 		delete(s.callbacks, e.task.ID)
 	}
 	s.sorted = slices.DeleteFunc(s.sorted, func(e *entry) bool { return s.tasks[e.task.ID] == nil })
-	ranOut := 0
-	maps.DeleteFunc(s.keys, func(_ key, o owner) bool {
-		if o.until.After(now) || ranOut == most {
-			return false
+	var ranOut []key
+	for k, o := range s.keys {
+		if !o.until.After(now) {
+			ranOut = append(ranOut, k)
 		}
-		ranOut++
-		return true
-	})
+	}
+	slices.SortFunc(ranOut, func(a, b key) int { return s.keys[a].until.Compare(s.keys[b].until) })
+	for _, k := range ranOut[:min(most, len(ranOut))] {
+		delete(s.keys, k)
+	}
 	return len(gone), nil
 }
 
@@ -243,10 +244,10 @@ func (s *Store) Counts(ctx context.Context) ([]store.Count, error) {
 	return all, nil
 }
 
-// countLocked counts tasks of a plugin and a state, more or less.
-func (s *Store) countLocked(e *entry, more int64) {
+// countLocked counts a task in or out of the state that it is in.
+func (s *Store) countLocked(e *entry, by int64) {
 	c := store.Count{Namespace: e.task.Namespace, Plugin: e.task.Plugin, State: e.state}
-	if s.counts[c] += more; s.counts[c] == 0 {
+	if s.counts[c] += by; s.counts[c] == 0 {
 		delete(s.counts, c)
 	}
 }

@@ -1,0 +1,5 @@
+package storetest
+
+var together = []trial{
+	{"AWalkLikeTheModels", func(b *bench) { b.likeTheModel(modelSteps()) }},
+}
