@@ -34,8 +34,7 @@ const selectLeased = `
 	LEFT JOIN tries r ON ?2 AND r.seq = t.seq
 	LEFT JOIN files i ON t.input IS NULL AND i.seq = t.seq AND i.part = 0`
 
-// leased reads the tasks that were leased. One that is gone already, since it was canceled
-// and forgotten, is left out.
+// leased reads the tasks that were leased, but for those that are lost already.
 func (db *DB) leased(taken []*held) ([]store.Lease, error) {
 	seqs := make([]int64, len(taken))
 	again := false
@@ -49,34 +48,17 @@ func (db *DB) leased(taken []*held) ([]store.Lease, error) {
 	}
 	defer rows.Close()
 	all := make([]store.Lease, 0, len(taken))
-	next := 0
-	for rows.Next() {
-		var seq, created int64
-		var digest, due, file sql.NullInt64
-		var terms string
-		var attempts sql.NullString
-		var input []byte
-		var l store.Lease
-		if err := rows.Scan(&seq, &l.ID, &l.Version, &digest, &created, &due, &terms, &input, &file, &attempts); err != nil {
+	for i := 0; rows.Next(); i++ {
+		var row leasedRow
+		if err := row.scan(rows); err != nil {
 			return nil, err
 		}
-		for taken[next].seq != seq {
-			next++
+		for taken[i].seq != row.seq { // that is forgotten by now
+			i++
 		}
-		h := taken[next]
-		l.Namespace, l.Plugin, l.Priority = h.lane.Namespace, h.lane.Plugin, h.lane.Priority
-		l.Attempt = int(h.attempt)
-		l.Created = moment(created)
-		db.fill(&l.Task, digest, due)
-		if l.Terms, err = termsOf(terms); err != nil {
-			return nil, err
-		}
-		if l.Past, err = attemptsOf(attempts.String); err != nil {
-			return nil, err
-		}
-		l.Input, err = db.bodies.read(input, file)
-		if errors.Is(err, fs.ErrNotExist) && !db.holds(seq) {
-			continue // it was canceled and forgotten
+		l, err := row.lease(db, taken[i])
+		if !db.hands(taken[i]) {
+			continue // nor is anything else of it sure
 		}
 		if err != nil {
 			return nil, err
@@ -84,6 +66,38 @@ func (db *DB) leased(taken []*held) ([]store.Lease, error) {
 		all = append(all, l)
 	}
 	return all, rows.Err()
+}
+
+// leasedRow is a row of selectLeased.
+type leasedRow struct {
+	seq, version, created int64
+	id, terms             string
+	digest, due, file     sql.NullInt64
+	input                 []byte
+	attempts              sql.NullString
+}
+
+func (w *leasedRow) scan(rows *sql.Rows) error {
+	return rows.Scan(&w.seq, &w.id, &w.version, &w.digest, &w.created, &w.due, &w.terms, &w.input, &w.file, &w.attempts)
+}
+
+func (w *leasedRow) lease(db *DB, h *held) (l store.Lease, err error) {
+	l = store.Lease{
+		Task: store.Task{
+			ID: task.ID(w.id), Namespace: h.lane.Namespace, Plugin: h.lane.Plugin, Priority: h.lane.Priority,
+			Version: int(w.version), Created: moment(w.created),
+		},
+		Attempt: int(h.attempt),
+	}
+	db.fill(&l.Task, w.digest, w.due)
+	if l.Terms, err = termsOf(w.terms); err != nil {
+		return l, err
+	}
+	if l.Past, err = attemptsOf(w.attempts.String); err != nil {
+		return l, err
+	}
+	l.Input, err = db.bodies.read(w.input, w.file)
+	return l, err
 }
 
 // fill gives a task what columns have as numbers.

@@ -335,6 +335,13 @@ func (db *DB) holds(seq int64) bool {
 	return h != nil && h.phase != leaving
 }
 
+// hands tells whether a lease is not lost yet.
+func (db *DB) hands(h *held) bool {
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	return db.held[h.seq] == h && h.phase == holding
+}
+
 // holder returns the lease of a task, nil for none.
 func (x *tx) holder(seq int64) *held {
 	x.db.mu.Lock()
