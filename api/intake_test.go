@@ -340,14 +340,14 @@ func TestBatchesOfTasksHammered(t *testing.T) {
 				s := openTasks(t, url, "?plugin=obey", ndjson)
 				many := 1 + rand.IntN(3000)
 				leaves := rand.IntN(4) == 0
-				go func() {
+				go func(many int) {
 					for n := range many {
 						if _, err := fmt.Fprintf(s.input, `{"input":"n%d","retries":0}`+"\n", n); err != nil {
 							return
 						}
 					}
 					s.input.Close()
-				}()
+				}(many)
 				if leaves {
 					many /= 2
 				}

@@ -170,7 +170,7 @@ var paging = []trial{
 			}
 			for _, plugin := range plugins {
 				for _, state := range states {
-					for _, schedule := range []string{"", "nightly", "hourly", "none"} {
+					for _, schedule := range []string{"", "nightly", "none"} {
 						for _, before := range []task.ID{"", all[len(all)/3].ID} {
 							b.chooses(all, store.Query{Namespace: namespace, Plugin: plugin, State: state, Schedule: schedule, Before: before})
 						}
@@ -194,6 +194,9 @@ var paging = []trial{
 				}
 				got = append(got, idsRead(page)...)
 				before = got[len(got)-1]
+				if len(got) > len(tasks) {
+					b.Fatal("there are more tasks on pages than in the store")
+				}
 			}
 			b.same(got, newestFirst(idsOf(tasks)), "pages")
 		}
@@ -249,7 +252,7 @@ func (b *bench) chooses(all []store.Record, q store.Query) {
 			want = append(want, r.ID)
 		}
 	}
-	for _, limit := range []int{1, 2, 1000} {
+	for _, limit := range []int{2, 1000} {
 		q.Limit = limit
 		if got := idsRead(b.page(q)); !slices.Equal(got, want[:min(limit, len(want))]) {
 			b.Fatalf("%+v chooses %v, want %v", q, got, want[:min(limit, len(want))])
@@ -292,7 +295,7 @@ var watching = []trial{
 			if closed(one) {
 				b.Fatalf("a change was told before %s", step.does)
 			}
-			seen := make(chan task.State)
+			seen := make(chan task.State, 1)
 			go func() {
 				<-one
 				records, err := b.Read(b.ctx, []task.ID{t.ID}, 0)
@@ -302,8 +305,13 @@ var watching = []trial{
 				seen <- records[0].State
 			}()
 			step.do()
-			b.same(<-seen, step.then, "state read after "+step.does)
 			b.closes(three, step.does)
+			select {
+			case got := <-seen:
+				b.same(got, step.then, "state read after "+step.does)
+			case <-time.After(patience):
+				b.Fatalf("%s: not everybody was told", step.does)
+			}
 			stop()
 			stop()
 			_ = two
