@@ -15,9 +15,9 @@ import (
 type Queue struct {
 	options Options
 
-	ran      atomic.Bool // Run was called
-	learnt   atomic.Bool // what the store had is known
-	learning sync.Mutex
+	ran      atomic.Bool   // Run was called
+	learnt   atomic.Bool   // what the store had is known
+	learning chan struct{} // has room for the one that finds out
 
 	waiting  waiting
 	doubtful atomic.Bool // it is not known for sure what the store has done
@@ -57,6 +57,7 @@ func New(o Options) *Queue {
 	return &Queue{
 		options:  o,
 		waiting:  waiting{of: make(map[name]int64)},
+		learning: make(chan struct{}, 1),
 		wake:     make(chan struct{}, 1),
 		due:      make(chan struct{}, 1),
 		finisher: finisher{bell: make(chan struct{}, 1)},
