@@ -28,6 +28,7 @@ type account struct {
 	Unheard      int         `json:"unanswered"` // submissions
 	Stray        int         `json:"stray"`      // tasks that are there, though no submission of theirs was answered
 	CutOff       int         `json:"cut_off"`    // attempts
+	GivenUp      int         `json:"given_up"`   // tasks, for that
 	Repeated     int         `json:"repeated"`   // tasks that ran more than once, as an attempt was cut off
 	Runs         int         `json:"runs"`       // attempts that ran in the last life of the server
 	SlowestStart float64     `json:"slowest_start_s"`
@@ -50,6 +51,13 @@ type attempt struct {
 	CutOff  bool                   `json:"cut_off"`
 	Fault   *struct{ Kind string } `json:"fault"`
 	Log     []string               `json:"log"`
+}
+
+// givenUp tells whether a task was not run again, as attempts had been cut off too often: its
+// last attempt says so, and did not run.
+func (d *doc) givenUp() bool {
+	n := len(d.Attempts)
+	return n > 1 && d.Attempts[n-2].CutOff && d.Attempts[n-1].Fault != nil && d.Attempts[n-1].Fault.Kind == "internal"
 }
 
 // drainTime is how long a server may take to run what was left.
@@ -206,7 +214,10 @@ func (c *callers) check(a *account, e *entry, d *doc) {
 		}
 	}
 	a.CutOff += cut
-	if cut > 0 && len(d.Attempts) > 1 {
+	switch {
+	case d.givenUp():
+		a.GivenUp++
+	case cut > 0 && len(d.Attempts) > cut:
 		a.Repeated++
 	}
 	if want := c.mayBe(e, d); !slices.Contains(want, d.State) {
@@ -240,8 +251,8 @@ func (c *callers) mayBe(e *entry, d *doc) []string {
 	if e.wish != succeeds {
 		states = []string{"dead"}
 	}
-	if n := len(d.Attempts); n > 0 && d.Attempts[n-1].CutOff {
-		states = append(states, "dead") // given up, as that happened too often
+	if d.givenUp() {
+		states = append(states, "dead")
 	}
 	if e.meddled {
 		states = append(states, "canceled")
@@ -306,6 +317,9 @@ func (c *callers) runs(ctx context.Context, server *served.Process, a *account, 
 			if !at.CutOff && at.BegunAt.After(begun) {
 				known++
 			}
+		}
+		if d.givenUp() && d.Attempts[len(d.Attempts)-1].BegunAt.After(begun) {
+			known--
 		}
 	}
 	if begun.IsZero() {

@@ -149,10 +149,10 @@ func (a *account) report(t *terminal.IO, g *globals, what string) error {
 %9d tasks canceled
 %9d submissions not answered, and %v refused, by status
 %9d tasks there of submissions that were not answered
-%9d attempts cut off, and %d tasks that ran again for that
+%9d attempts cut off, %d tasks that ran again for that, and %d that were given up
 %9d runs in the last life, each of them known
 %8.2fs until the server was ready, at most
-`, what, a.Acknowledged, a.Announced, a.Canceled, a.Unheard, a.Refused, a.Stray, a.CutOff, a.Repeated, a.Runs, a.SlowestStart); err != nil {
+`, what, a.Acknowledged, a.Announced, a.Canceled, a.Unheard, a.Refused, a.Stray, a.CutOff, a.Repeated, a.GivenUp, a.Runs, a.SlowestStart); err != nil {
 		return err
 	}
 	if a.Wrongs == 0 {
