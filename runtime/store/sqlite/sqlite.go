@@ -87,6 +87,7 @@ type DB struct {
 	digests digests
 	lanes   map[laneKey]*lane
 	held    map[int64]*held
+	fresh   fresh
 	counts  counts // of all plugins
 	last    task.ID
 	arrived chan struct{} // closed at the next arrival in a lane
@@ -115,7 +116,7 @@ func Open(ctx context.Context, path string, o Options) (*DB, error) {
 		options: o, path: path,
 		plugins: plugins{map[name]*plugin{}, map[int64]*plugin{}},
 		digests: digests{map[task.Digest]int64{}, map[int64]task.Digest{}},
-		lanes:   map[laneKey]*lane{}, held: map[int64]*held{}, arrived: make(chan struct{}), watched: map[int64]*watch{},
+		lanes:   map[laneKey]*lane{}, held: map[int64]*held{}, fresh: fresh{tasks: map[int64]*store.Task{}}, arrived: make(chan struct{}), watched: map[int64]*watch{},
 	}
 	db.writer = &writer{db: db}
 	if err := db.open(ctx); err != nil {
@@ -129,7 +130,7 @@ func (db *DB) open(ctx context.Context) (err error) {
 	if db.options.SyncEvery > 0 {
 		sync = "synchronous(NORMAL)"
 	}
-	if db.write, err = db.handle(1, sync, "journal_mode(WAL)", "foreign_keys(ON)", "wal_autocheckpoint(0)", "cache_size(-32768)"); err != nil {
+	if db.write, err = db.handle(1, sync, "journal_mode(WAL)", "foreign_keys(ON)", "wal_autocheckpoint(0)", "cache_size(-8192)"); err != nil {
 		return err
 	}
 	if db.writer.sql, err = db.write.Conn(ctx); err != nil {
