@@ -145,7 +145,7 @@ func (db *DB) syncNow() error {
 		return nil
 	}
 	if err := db.syncer.log.Sync(); err != nil {
-		return db.failed(&syncError{err})
+		return db.failed(&syncError{err}) // whatever it is: what it lost was answered already
 	}
 	return nil
 }

@@ -143,7 +143,7 @@ func (db *DB) open(ctx context.Context) (err error) {
 	if err := blob.SyncDir(filepath.Dir(db.path)); err != nil {
 		return err
 	}
-	if db.bodies, err = openBodies(db.path + "-bodies"); err != nil {
+	if db.bodies, err = openBodies(folder(db.path)); err != nil {
 		return err
 	}
 	if err := db.writer.sql.Raw(func(c any) error {
@@ -168,15 +168,20 @@ func (db *DB) open(ctx context.Context) (err error) {
 
 // handle opens the database for so many connections.
 func (db *DB) handle(connections int, pragmas ...string) (*sql.DB, error) {
-	values := url.Values{"_pragma": append([]string{"busy_timeout(5000)"}, pragmas...), "_txlock": {"immediate"}}
-	dsn := url.URL{Scheme: "file", Opaque: (&url.URL{Path: db.path}).EscapedPath(), RawQuery: values.Encode()}
-	handle, err := sql.Open("sqlite", dsn.String())
+	handle, err := sql.Open("sqlite", dsn(db.path, append([]string{"busy_timeout(5000)"}, pragmas...)...))
 	if err != nil {
 		return nil, err
 	}
 	handle.SetMaxOpenConns(connections)
 	handle.SetMaxIdleConns(connections)
 	return handle, nil
+}
+
+// dsn is what the driver opens a file by.
+func dsn(path string, pragmas ...string) string {
+	values := url.Values{"_pragma": pragmas, "_txlock": {"immediate"}}
+	u := url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: values.Encode()}
+	return u.String()
 }
 
 // Stats tells of the connections that read, and of the waits for one.
