@@ -188,20 +188,30 @@ func dsn(path string, pragmas ...string) string {
 func (db *DB) Stats() sql.DBStats { return db.read.Stats() }
 
 // Close waits for what is being written and closes the database. Later calls fail.
+//
+// A broken database keeps the writer's connection until the process ends: when the last one
+// is closed, SQLite brings in the log, and of that nobody knows what the disk has. The next
+// process reads it as far as its checksums go.
 func (db *DB) Close() error {
 	db.writer.close()
 	db.checkpoints.wait()
 	errs := []error{db.closeSyncer()}
+	for _, handle := range []*sql.DB{db.read, db.copy} {
+		if handle != nil {
+			errs = append(errs, handle.Close())
+		}
+	}
+	if db.Broken() != nil {
+		return errors.Join(errs...)
+	}
 	if c := db.writer.conn; c != nil {
 		errs = append(errs, db.writer.sql.Raw(func(any) error { return c.close() }))
 	}
 	if db.writer.sql != nil {
 		errs = append(errs, db.writer.sql.Close())
 	}
-	for _, handle := range []*sql.DB{db.read, db.copy, db.write} {
-		if handle != nil {
-			errs = append(errs, handle.Close())
-		}
+	if db.write != nil {
+		errs = append(errs, db.write.Close())
 	}
 	return errors.Join(errs...)
 }
