@@ -19,6 +19,7 @@ type submission struct {
 	terms    string
 	schedule any
 	input    content
+	copy     *store.Task // for those that are leased soon; nil: it is read then
 }
 
 var intoTasks = &bulk{"tasks (seq, id, plugin, priority, version, digest, created_us, due_us, schedule, terms, input)", 11}
@@ -51,6 +52,9 @@ func (db *DB) Submit(ctx context.Context, tasks []store.Task) ([]store.Receipt, 
 		}
 		terms, schedule := termsText(t.Terms)
 		all[i] = submission{Task: t, seq: seq, terms: terms, schedule: schedule, input: input}
+		if t.Due.IsZero() {
+			all[i].copy = copyOf(t)
+		}
 		c.bytes += len(t.Input) + len(terms) + len(t.Key)
 	}
 	c.least = all[0].seq
@@ -112,6 +116,9 @@ func (x *tx) begun(s *submission, p *plugin) error {
 	ord := any(nil)
 	if s.Due.IsZero() {
 		x.move(p, s.seq, nothing, queued)
+		if s.copy != nil {
+			x.fresh = append(x.fresh, s)
+		}
 		at := l.ordFor(s.seq)
 		if err := x.enter(l, s.seq, at, 1, callback); err != nil || at == s.seq {
 			return err

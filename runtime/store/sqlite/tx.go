@@ -21,15 +21,16 @@ type tx struct {
 
 	counts  map[*plugin]*counts // what is added to those of the plugins
 	lanes   map[*lane]int64     // that were touched, and what is added to their waiting
-	changed []int64           // tasks that came into another state
+	changed []int64             // tasks that came into another state
 	arrived bool
 	last    task.ID // the greatest that was submitted
 
-	taken    []*held     // that are leased
-	left     []*held     // that no longer are
-	done     []*held     // of those, they leave ready, too
-	emptied  []*leaseRow // of which no task is held any more
-	rewrite  []*leaseRow // of which some were given back
+	fresh    []*submission // that can be leased
+	taken    []*held       // that are leased
+	left     []*held       // that no longer are
+	done     []*held       // of those, they leave ready, too
+	emptied  []*leaseRow   // of which no task is held any more
+	rewrite  []*leaseRow   // of which some were given back
 	named    []*plugin
 	digested []task.Digest
 }
@@ -66,6 +67,7 @@ type held struct {
 	entry
 	lane  *lane
 	lease *leaseRow
+	fresh *store.Task // as it was submitted; nil: it has to be read
 	phase phase
 	again bool // another worker had it until the same transaction
 	until time.Time
@@ -92,7 +94,7 @@ func (x *tx) begin(w *writer, careful bool) {
 	clear(x.counts)
 	*x = tx{
 		conn: w.conn, db: w.db, careful: careful,
-		lanes: x.lanes, counts: x.counts, changed: x.changed[:0], taken: x.taken[:0], left: x.left[:0], done: x.done[:0],
+		lanes: x.lanes, counts: x.counts, changed: x.changed[:0], fresh: x.fresh[:0], taken: x.taken[:0], left: x.left[:0], done: x.done[:0],
 		emptied: x.emptied[:0], rewrite: x.rewrite[:0], named: x.named[:0], digested: x.digested[:0],
 	}
 	if x.lanes == nil {
@@ -163,6 +165,7 @@ func (x *tx) hold(l *lane, e entry, until time.Time) *held {
 	h := &held{entry: e, lane: l, until: until}
 	x.db.mu.Lock()
 	_, h.again = x.db.held[e.seq]
+	h.fresh = x.db.fresh.tasks[e.seq]
 	x.db.held[e.seq] = h
 	x.db.mu.Unlock()
 	x.lanes[l]--
@@ -313,6 +316,16 @@ func (x *tx) publish() {
 		h.phase = holding
 	}
 	db.last = max(db.last, x.last)
+	if len(db.fresh.tasks) > 0 {
+		for _, seq := range x.changed {
+			db.fresh.forget(seq)
+		}
+	}
+	for _, s := range x.fresh {
+		if db.held[s.seq] == nil { // by the same transaction
+			db.fresh.add(s.seq, s.copy)
+		}
+	}
 	if len(db.watched) > 0 {
 		for _, seq := range x.changed {
 			if w := db.watched[seq]; w != nil {
