@@ -13,8 +13,11 @@ import (
 
 func TestACanceledTaskIsNotRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, failing(task.KindInternal))
-		w.setPolicy("p", queue.Policy{Backoff: time.Hour})
+		w := newWorld(t, func(context.Context, task.Invocation) (task.Result, error) {
+			f := task.Faultf(task.KindInternal, "it failed")
+			f.RetryAfter = time.Hour
+			return task.Result{}, f
+		})
 		queued, scheduled := w.submit(queue.Submission{})[0], w.submit(queue.Submission{Delay: time.Hour})[0]
 		for _, id := range []task.ID{queued, scheduled} {
 			if err := w.Cancel(t.Context(), namespace, id); err != nil {

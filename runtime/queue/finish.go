@@ -235,6 +235,13 @@ func (q *Queue) voidLocked(a *attempt) {
 	}
 }
 
+// returnLocked gives an attempt back that was none.
+func (a *attempt) returnLocked() finished {
+	a.returned = true
+	a.line.returned++
+	return finished{a, a.giveBack()}
+}
+
 // refused leaves a line alone for a while, of which a task could not be run for a reason that
 // is not its own. It, and those that were leased after it, go back to where they were.
 func (q *Queue) refused(l *line, a *attempt, f *task.Fault) {
@@ -259,9 +266,7 @@ func (q *Queue) returnAll(l *line, a *attempt, rest time.Duration) {
 			q.dropLocked(a)
 			return
 		}
-		a.returned = true
-		l.returned++
-		back = append(back, finished{a, a.giveBack()})
+		back = append(back, a.returnLocked())
 	}
 	if a != nil {
 		give(a)

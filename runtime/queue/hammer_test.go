@@ -73,6 +73,9 @@ func hammer(t *testing.T, share float64, seed uint64) {
 	random := rand.New(rand.NewPCG(seed, 1))
 	kept := volatile.New()
 	run := func(ctx context.Context, in task.Invocation) (task.Result, error) {
+		if ctx.Err() != nil {
+			return task.Result{}, context.Cause(ctx)
+		}
 		n := book.begin(in.ID)
 		in.Listener.Logged("info", "it runs")
 		select {

@@ -43,9 +43,12 @@ type Queue struct {
 	looked    []*line // with something in the store, as of the last look
 	turns     int64   // of the dispatcher
 	held      map[task.ID]*attempt
-	bytes     int64 // of what is held
-	running   int   // workers
-	contended bool  // a line waits for one of MostRunning
+	expected  map[task.ID]*expected
+	leasing   bool             // the store hands out tasks that are not held yet
+	gone      map[task.ID]bool // canceled meanwhile; false: perhaps
+	bytes     int64            // of what is held
+	running   int              // workers
+	contended bool             // a line waits for one of MostRunning
 }
 
 // New makes a Queue. It panics with all that is wrong with the Options. Tasks are run by Run
@@ -64,6 +67,8 @@ func New(o Options) *Queue {
 		lines:    make(map[name]*line),
 		spaces:   make(map[string]*space),
 		held:     make(map[task.ID]*attempt),
+		expected: make(map[task.ID]*expected),
+		gone:     make(map[task.ID]bool),
 	}
 }
 
