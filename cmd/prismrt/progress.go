@@ -18,7 +18,8 @@ type bar struct {
 	options []progressbar.Option
 
 	mu      sync.Mutex
-	bar     *progressbar.ProgressBar // nil until it appears
+	bar     *progressbar.ProgressBar // from the first progress on, since it measures time
+	shown   bool
 	stopped bool
 }
 
@@ -47,11 +48,15 @@ func newBar(w io.Writer, description string, options ...progressbar.Option) *bar
 func (b *bar) progress(now, total int64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.stopped || time.Since(b.started) < barDelay {
+	if b.stopped {
 		return
 	}
 	if b.bar == nil {
 		b.bar = progressbar.NewOptions64(total, b.options...)
+		b.bar.Reset() // without which its clock would start when it is shown
+	}
+	if b.shown = b.shown || time.Since(b.started) >= barDelay; !b.shown {
+		return
 	}
 	// A terminal that cannot be written to is no reason to fail.
 	_ = b.bar.Set64(now)
@@ -62,7 +67,7 @@ func (b *bar) stop() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.stopped = true
-	if b.bar != nil {
+	if b.shown {
 		_ = b.bar.Exit()
 		_ = b.bar.Clear()
 	}

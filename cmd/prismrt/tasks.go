@@ -66,6 +66,9 @@ func (l *tasksListCmd) Run(ctx context.Context, t *terminal, g *globals) error {
 	if g.JSON {
 		return t.json(map[string]any{"tasks": tasks})
 	}
+	if len(tasks) == 0 && (l.State != "" || l.Plugin != "" || l.Before != "") {
+		return t.printf("no such tasks\n")
+	}
 	if len(tasks) == 0 {
 		return t.printf("no tasks; submit one with: prismrt submit NAME --data X\n")
 	}

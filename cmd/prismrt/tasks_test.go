@@ -53,6 +53,8 @@ func TestTasksAreATable(t *testing.T) {
 	s = newShell(t, map[string]http.HandlerFunc{"GET /v1/tasks": answerJSON(200, `{"tasks":[]}`)})
 	s.run(0, "tasks")
 	contains(t, s.out, "prismrt submit")
+	s.run(0, "tasks", "--state", "dead")
+	contains(t, s.out, "no such tasks")
 	s.run(0, "tasks", "dead")
 	contains(t, s.out, "no dead tasks")
 	s.run(0, "tasks", "dead", "--json")
@@ -124,7 +126,7 @@ func TestTheResultOfATaskIsPrintedOrAskedForLater(t *testing.T) {
 	s.run(1, "tasks", "result", "8")
 	contains(t, s.err, "has not ended", "--wait 1m", "prismrt tasks watch 8")
 	s.run(1, "tasks", "result", "9")
-	contains(t, s.err, "prismrt: canceled: the task was canceled")
+	contains(t, s.err, "prismrt: canceled: the task was canceled", "  task 9\n")
 	s.run(2, "tasks", "result", "9", "--wait", "-1s")
 }
 
