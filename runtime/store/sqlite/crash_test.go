@@ -42,8 +42,8 @@ func TestMain(m *testing.M) {
 
 // command is a child, with a program and its arguments before it.
 func command(child, path string, before ...string) *exec.Cmd {
-	args := append(before, os.Args[0])
-	cmd := exec.Command(args[0], args[1:]...)
+	before = append(before, os.Args[0])
+	cmd := exec.Command(before[0], before[1:]...)
 	cmd.Env = append(os.Environ(), childVariable+"="+child, pathVariable+"="+path)
 	cmd.Stderr = os.Stderr
 	return cmd

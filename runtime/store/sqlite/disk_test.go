@@ -183,10 +183,13 @@ func submitSome(path string) error {
 	for what, call := range map[string]func() error{
 		"that submission": func() error { return err },
 		"another one":     func() error { _, err := db.Submit(ctx, []store.Task{plain(0)}); return err },
-		"a lease":         func() error { _, err := db.Lease(ctx, []store.Want{{Lane: laneOf(0), Most: 1}}, time.Now()); return err },
-		"an upload":       func() error { return db.Add(ctx, version("resize", 1), nil) },
-		"a schedule":      func() error { return db.PutSchedule(ctx, store.Schedule{Namespace: "default", Name: "nightly"}) },
-		"health":          db.Broken,
+		"a lease": func() error {
+			_, err := db.Lease(ctx, []store.Want{{Lane: laneOf(0), Most: 1}}, time.Now())
+			return err
+		},
+		"an upload":  func() error { return db.Add(ctx, version("resize", 1), nil) },
+		"a schedule": func() error { return db.PutSchedule(ctx, store.Schedule{Namespace: "default", Name: "nightly"}) },
+		"health":     db.Broken,
 	} {
 		if err := call(); !errors.Is(err, store.ErrBroken) {
 			return fmt.Errorf("%s: %w, want ErrBroken", what, err)

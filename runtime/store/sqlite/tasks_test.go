@@ -286,7 +286,7 @@ func TestTheListShowsPeopleWhatReadTells(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer plain.Close()
-	rows, err := plain.Query(columns)
+	rows, err := plain.Query(columns) //nolint:sqlclosecheck // the handle is closed
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -297,6 +297,9 @@ func TestTheListShowsPeopleWhatReadTells(t *testing.T) {
 			t.Fatal(err)
 		}
 		all = append(all, r)
+	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
 	}
 	show(all)
 
@@ -356,7 +359,7 @@ func TestADatabaseWithoutTasksIsMigrated(t *testing.T) {
 
 func TestOptionsAreChecked(t *testing.T) {
 	_, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "prismrt.db"), sqlite.Options{SyncEvery: -1, Readers: -2})
-	if err == nil || !strings.Contains(err.Error(), "SyncEvery") || !strings.Contains(err.Error(), "Readers") {
+	if err == nil || !strings.Contains(err.Error(), "sync every -1ns") || !strings.Contains(err.Error(), "readers are -2") {
 		t.Errorf("%v names not all that is wrong", err)
 	}
 }
