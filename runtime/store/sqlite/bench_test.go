@@ -90,8 +90,8 @@ func BenchmarkTasks(b *testing.B) {
 			var submitting, working sync.WaitGroup
 			over, end := context.WithCancel(ctx)
 			defer end()
-			for w := range workers {
-				working.Go(func() { work(b, over, db, &done, int64(b.N), end, w) })
+			for range workers {
+				working.Go(func() { work(over, b, db, &done, int64(b.N), end) })
 			}
 			b.ResetTimer()
 			for s := range c.submitters {
@@ -130,7 +130,7 @@ func BenchmarkTasks(b *testing.B) {
 
 const workers = 8
 
-func work(b *testing.B, over context.Context, db *sqlite.DB, done *atomic.Int64, all int64, end func(), w int) {
+func work(over context.Context, b *testing.B, db *sqlite.DB, done *atomic.Int64, all int64, end func()) {
 	ctx := context.Background()
 	for over.Err() == nil {
 		arrived := db.Arrived()

@@ -42,8 +42,8 @@ func TestMain(m *testing.M) {
 
 // command is a child, with a program and its arguments before it.
 func command(child, path string, before ...string) *exec.Cmd {
-	args := append(before, os.Args[0])
-	cmd := exec.Command(args[0], args[1:]...)
+	before = append(before, os.Args[0])
+	cmd := exec.Command(before[0], before[1:]...)
 	cmd.Env = append(os.Environ(), childVariable+"="+child, pathVariable+"="+path)
 	cmd.Stderr = os.Stderr
 	return cmd
@@ -271,7 +271,10 @@ func (l *ledger) account(t *testing.T, db *sqlite.DB) {
 func (s *told) allows(r *store.Record) error {
 	last := 0
 	for _, a := range r.Attempts {
-		last = max(last, a.Number)
+		if a.Number <= last {
+			return fmt.Errorf("attempt %d is remembered after attempt %d", a.Number, last)
+		}
+		last = a.Number
 	}
 	switch r.State {
 	case task.Running:

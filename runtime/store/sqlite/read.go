@@ -73,7 +73,7 @@ func (db *DB) readLeased(taken []*held) (map[int64]*store.Lease, error) {
 		seqs[i] = h.seq
 		again = again || h.attempt > 1
 	}
-	rows, err := db.statements.leased.QueryContext(context.Background(), list(seqs), again)
+	rows, err := db.selectLeased.QueryContext(context.Background(), list(seqs), again)
 	if err != nil {
 		return nil, err
 	}
@@ -226,7 +226,7 @@ func (db *DB) records(ctx context.Context, seqs []int64, parts store.Parts, each
 // what was leased and has not ended was running when it was looked at.
 func (db *DB) recordsOnce(ctx context.Context, seqs []int64, parts store.Parts, each func(int64, store.Record)) (moved []int64, err error) {
 	run := db.running(seqs)
-	rows, err := db.statements.records.QueryContext(ctx, list(seqs), parts&store.WithInput != 0, parts&store.WithOutput != 0)
+	rows, err := db.selectRecords.QueryContext(ctx, list(seqs), parts&store.WithInput != 0, parts&store.WithOutput != 0)
 	if err != nil {
 		return nil, err
 	}

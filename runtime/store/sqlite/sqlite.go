@@ -56,10 +56,10 @@ func (o Options) filled() (Options, error) {
 	}
 	var errs []error
 	if o.SyncEvery < 0 {
-		errs = append(errs, fmt.Errorf("SyncEvery is %v, and must not be negative", o.SyncEvery))
+		errs = append(errs, fmt.Errorf("sync every %v, which must not be negative", o.SyncEvery))
 	}
 	if o.Readers < 1 {
-		errs = append(errs, fmt.Errorf("Readers is %d, and must be 1 at least", o.Readers))
+		errs = append(errs, fmt.Errorf("readers are %d, which must be 1 at least", o.Readers))
 	}
 	return o, errors.Join(errs...)
 }
@@ -70,7 +70,8 @@ type DB struct {
 	path    string
 
 	write, read, copy *sql.DB // the writer's connection, those that read, and the checkpointer's
-	statements        struct{ records, leased *sql.Stmt }
+	selectRecords     *sql.Stmt
+	selectLeased      *sql.Stmt
 	writer            *writer
 	bodies            *bodies
 	syncer            syncer
@@ -158,10 +159,11 @@ func (db *DB) open(ctx context.Context) (err error) {
 	if db.copy, err = db.handle(1, sync, "wal_autocheckpoint(0)"); err != nil {
 		return err
 	}
-	for text, s := range map[string]**sql.Stmt{selectRecords: &db.statements.records, selectLeased: &db.statements.leased} {
-		if *s, err = db.read.PrepareContext(ctx, text); err != nil {
-			return err
-		}
+	if db.selectRecords, err = db.read.PrepareContext(ctx, selectRecords); err != nil {
+		return err
+	}
+	if db.selectLeased, err = db.read.PrepareContext(ctx, selectLeased); err != nil {
+		return err
 	}
 	return db.openSyncer()
 }
