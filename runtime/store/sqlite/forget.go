@@ -13,7 +13,7 @@ import (
 const forgotten = 256
 
 const (
-	readExpired = `SELECT seq, state, plugin FROM ends WHERE expires_us <= ? ORDER BY expires_us LIMIT ?`
+	readExpired = `SELECT seq, state, plugin FROM ends WHERE expires_us <= ? ORDER BY expires_us, seq LIMIT ?`
 	readOldest  = `SELECT seq, state, plugin FROM ends ORDER BY seq LIMIT ?`
 	deleteFiles = `DELETE FROM files WHERE seq IN (SELECT value FROM json_each(?)) RETURNING file`
 	deleteKeys  = `DELETE FROM keys WHERE (namespace, key) IN (SELECT namespace, key FROM keys WHERE until_us <= ? ORDER BY until_us LIMIT ?)`

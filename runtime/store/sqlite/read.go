@@ -34,56 +34,98 @@ const selectLeased = `
 	LEFT JOIN tries r ON ?2 AND r.seq = t.seq
 	LEFT JOIN files i ON t.input IS NULL AND i.seq = t.seq AND i.part = 0`
 
-// leased reads the tasks that were leased. One that is gone already, since it was canceled
-// and forgotten, is left out.
+// leased returns the leases that were taken, but for those that are lost already.
 func (db *DB) leased(taken []*held) ([]store.Lease, error) {
+	var unread []*held
+	for _, h := range taken {
+		if h.fresh == nil {
+			unread = append(unread, h)
+		}
+	}
+	read, err := db.readLeased(unread)
+	if err != nil {
+		return nil, err
+	}
+	all := make([]store.Lease, 0, len(taken))
+	for _, h := range taken {
+		switch t := h.fresh; {
+		case !db.hands(h):
+		case t != nil:
+			all = append(all, store.Lease{Task: *t, Attempt: int(h.attempt)})
+			h.fresh = nil // it is the holder's
+		case read[h.seq] == nil:
+			return nil, wrong("a task that was leased is not there, numbered %d", h.seq)
+		default:
+			all = append(all, *read[h.seq])
+		}
+	}
+	return all, nil
+}
+
+// readLeased reads those that are still held, by their seq.
+func (db *DB) readLeased(taken []*held) (map[int64]*store.Lease, error) {
+	if len(taken) == 0 {
+		return nil, nil
+	}
 	seqs := make([]int64, len(taken))
 	again := false
 	for i, h := range taken {
 		seqs[i] = h.seq
 		again = again || h.attempt > 1
 	}
-	rows, err := db.statements.leased.QueryContext(context.Background(), list(seqs), again)
+	rows, err := db.selectLeased.QueryContext(context.Background(), list(seqs), again)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	all := make([]store.Lease, 0, len(taken))
-	next := 0
-	for rows.Next() {
-		var seq, created int64
-		var digest, due, file sql.NullInt64
-		var terms string
-		var attempts sql.NullString
-		var input []byte
-		var l store.Lease
-		if err := rows.Scan(&seq, &l.ID, &l.Version, &digest, &created, &due, &terms, &input, &file, &attempts); err != nil {
+	all := make(map[int64]*store.Lease, len(taken))
+	for i := 0; rows.Next(); i++ {
+		var row leasedRow
+		if err := row.scan(rows); err != nil {
 			return nil, err
 		}
-		for taken[next].seq != seq {
-			next++
+		for taken[i].seq != row.seq { // that is forgotten by now
+			i++
 		}
-		h := taken[next]
-		l.Namespace, l.Plugin, l.Priority = h.lane.Namespace, h.lane.Plugin, h.lane.Priority
-		l.Attempt = int(h.attempt)
-		l.Created = moment(created)
-		db.fill(&l.Task, digest, due)
-		if l.Terms, err = termsOf(terms); err != nil {
+		l, err := row.lease(db, taken[i])
+		if err != nil && db.hands(taken[i]) {
 			return nil, err
 		}
-		if l.Past, err = attemptsOf(attempts.String); err != nil {
-			return nil, err
-		}
-		l.Input, err = db.bodies.read(input, file)
-		if errors.Is(err, fs.ErrNotExist) && !db.holds(seq) {
-			continue // it was canceled and forgotten
-		}
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, l)
+		all[row.seq] = &l
 	}
 	return all, rows.Err()
+}
+
+// leasedRow is a row of selectLeased.
+type leasedRow struct {
+	seq, version, created int64
+	id, terms             string
+	digest, due, file     sql.NullInt64
+	input                 []byte
+	attempts              sql.NullString
+}
+
+func (w *leasedRow) scan(rows *sql.Rows) error {
+	return rows.Scan(&w.seq, &w.id, &w.version, &w.digest, &w.created, &w.due, &w.terms, &w.input, &w.file, &w.attempts)
+}
+
+func (w *leasedRow) lease(db *DB, h *held) (l store.Lease, err error) {
+	l = store.Lease{
+		Task: store.Task{
+			ID: task.ID(w.id), Namespace: h.lane.Namespace, Plugin: h.lane.Plugin, Priority: h.lane.Priority,
+			Version: int(w.version), Created: moment(w.created),
+		},
+		Attempt: int(h.attempt),
+	}
+	db.fill(&l.Task, w.digest, w.due)
+	if l.Terms, err = termsOf(w.terms); err != nil {
+		return l, err
+	}
+	if l.Past, err = attemptsOf(w.attempts.String); err != nil {
+		return l, err
+	}
+	l.Input, err = db.bodies.read(w.input, w.file)
+	return l, err
 }
 
 // fill gives a task what columns have as numbers.
@@ -184,7 +226,7 @@ func (db *DB) records(ctx context.Context, seqs []int64, parts store.Parts, each
 // what was leased and has not ended was running when it was looked at.
 func (db *DB) recordsOnce(ctx context.Context, seqs []int64, parts store.Parts, each func(int64, store.Record)) (moved []int64, err error) {
 	run := db.running(seqs)
-	rows, err := db.statements.records.QueryContext(ctx, list(seqs), parts&store.WithInput != 0, parts&store.WithOutput != 0)
+	rows, err := db.selectRecords.QueryContext(ctx, list(seqs), parts&store.WithInput != 0, parts&store.WithOutput != 0)
 	if err != nil {
 		return nil, err
 	}

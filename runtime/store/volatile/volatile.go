@@ -192,24 +192,21 @@ func (s *Store) Forget(ctx context.Context, now time.Time, keep int64, most int)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var all, gone []*entry
+	var gone, others []*entry
 	for _, e := range s.sorted {
-		if e.state.Ended() {
-			all = append(all, e)
-		}
-	}
-	for _, e := range all {
-		if len(gone) < most && !e.expires.After(now) {
+		switch {
+		case !e.state.Ended():
+		case e.expires.After(now):
+			others = append(others, e)
+		default:
 			gone = append(gone, e)
 		}
 	}
+	slices.SortStableFunc(gone, func(a, b *entry) int { return a.expires.Compare(b.expires) })
 	if keep > 0 {
-		for _, e := range all[:max(0, int64(len(all))-keep)] {
-			if len(gone) < most && e.expires.After(now) {
-				gone = append(gone, e)
-			}
-		}
+		gone = append(gone, others[:max(0, int64(len(others))-keep)]...)
 	}
+	gone = gone[:min(most, len(gone))]
 	for _, e := range gone {
 		s.countLocked(e, -1)
 		delete(s.tasks, e.task.ID)

@@ -1,5 +1,0 @@
-package storetest
-
-var together = []trial{
-	{"AWalkLikeTheModels", func(b *bench) { b.likeTheModel(modelSteps()) }},
-}
