@@ -93,6 +93,23 @@ func (t *trial) upload(ctx context.Context) error {
 	return err
 }
 
+// use has a server used for a while, and then something done to it while it still is.
+func (t *trial) use(ctx context.Context, c *callers, of crowd, d time.Duration, then func() error) error {
+	using, stop := context.WithCancel(ctx)
+	defer stop()
+	wait := c.all(using, of, t.random.Uint64())
+	defer wait()
+	defer stop()
+	select {
+	case <-time.After(d): // when it hits is the point
+	case <-t.server.Done():
+		return fmt.Errorf("the server ended by itself: %w%s", t.server.Exit(), t.server.Tail())
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	return then()
+}
+
 // kill ends a life the hard way.
 func (t *trial) kill() {
 	t.server.Kill()

@@ -271,7 +271,10 @@ func (l *ledger) account(t *testing.T, db *sqlite.DB) {
 func (s *told) allows(r *store.Record) error {
 	last := 0
 	for _, a := range r.Attempts {
-		last = max(last, a.Number)
+		if a.Number <= last {
+			return fmt.Errorf("attempt %d is remembered after attempt %d", a.Number, last)
+		}
+		last = a.Number
 	}
 	switch r.State {
 	case task.Running:

@@ -62,9 +62,6 @@ func fillUp(path string) error {
 // fill submits until there is no room, has some made, and goes on.
 func fill(db *sqlite.DB, room func(full bool) error) error {
 	ctx := context.Background()
-	if err := room(true); err != nil {
-		return err
-	}
 	var acknowledged []task.ID
 	submit := func(size int) error {
 		id := task.NewID()
@@ -74,6 +71,18 @@ func fill(db *sqlite.DB, room func(full bool) error) error {
 		}
 		acknowledged = append(acknowledged, id)
 		return nil
+	}
+	for range 8 {
+		if err := submit(100); err != nil {
+			return err
+		}
+	}
+	held, err := db.Lease(ctx, []store.Want{{Lane: onlyLane, Most: 8}}, time.Now().Add(time.Hour))
+	if err != nil {
+		return err
+	}
+	if err := room(true); err != nil {
+		return err
 	}
 	refused := 0
 	for n := 0; refused < 10; n++ {
@@ -99,8 +108,20 @@ func fill(db *sqlite.DB, room func(full bool) error) error {
 		return fmt.Errorf("%d leases, %w", len(leases), err)
 	}
 	leased := len(leases)
+	outcomes := make([]store.Outcome, len(held))
+	for i, l := range held {
+		outcomes[i] = succeeded(l)
+		outcomes[i].Output = make([]byte, 200_000)
+	}
+	if _, err := db.Finish(ctx, outcomes); !errors.Is(err, store.ErrFull) {
+		return fmt.Errorf("finished on a full disk: %w, want ErrFull", err)
+	}
 	if err := room(false); err != nil {
 		return err
+	}
+	answers, err := db.Finish(ctx, outcomes)
+	if err = errors.Join(append(answers, err)...); err != nil || len(answers) != len(held) {
+		return fmt.Errorf("finished with room again: %w", err)
 	}
 	if err := submit(50_000); err != nil {
 		return fmt.Errorf("there is room again, and the answer %w", err)
@@ -109,6 +130,7 @@ func fill(db *sqlite.DB, room func(full bool) error) error {
 		return err
 	}
 	leases, err = db.Lease(ctx, []store.Want{{Lane: onlyLane, Most: 100_000}}, time.Now().Add(time.Hour))
+	leased += len(held)
 	if err != nil || leased+len(leases) != len(acknowledged) || leases[0].ID != acknowledged[leased] {
 		return fmt.Errorf("%d of %d tasks leased, %w", leased+len(leases), len(acknowledged), err)
 	}
@@ -143,7 +165,7 @@ func TestAFullDiskRefusesAndRecovers(t *testing.T) {
 
 func TestADiskWithoutSpaceRefusesAndRecovers(t *testing.T) {
 	dir := t.TempDir()
-	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=4m"); err != nil {
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=10m"); err != nil {
 		t.Skip("a small disk takes the right to mount one: ", err)
 	}
 	defer syscall.Unmount(dir, 0)
@@ -151,7 +173,7 @@ func TestADiskWithoutSpaceRefusesAndRecovers(t *testing.T) {
 	db := open(t, path)
 	if err := fill(db, func(full bool) error {
 		if full {
-			return os.WriteFile(filler, make([]byte, 1<<20), 0o600)
+			return os.WriteFile(filler, make([]byte, 4<<20), 0o600)
 		}
 		return os.Remove(filler)
 	}); err != nil {
@@ -168,7 +190,8 @@ func submitSome(path string) error {
 	if err != nil {
 		return err
 	}
-	for n := 0; err == nil; n++ {
+	acknowledged := 0
+	for n := 1; err == nil; n++ { // first a small one, then one that is a file
 		if n == 500 {
 			return errors.New("the disk never failed")
 		}
@@ -177,6 +200,7 @@ func submitSome(path string) error {
 			tk.Input = large(n)
 		}
 		if _, err = db.Submit(ctx, []store.Task{tk}); err == nil {
+			acknowledged++
 			tell("%s", tk.ID)
 		}
 	}
@@ -195,8 +219,8 @@ func submitSome(path string) error {
 			return fmt.Errorf("%s: %w, want ErrBroken", what, err)
 		}
 	}
-	if all, err := db.Page(ctx, store.Query{Limit: 1}); err != nil || len(all) != 1 {
-		return fmt.Errorf("what is there cannot be read: %w", err)
+	if all, err := db.Page(ctx, store.Query{Limit: 1000}); err != nil || len(all) != acknowledged {
+		return fmt.Errorf("%d tasks can be read of %d: %w", len(all), acknowledged, err)
 	}
 	return nil
 }
@@ -211,15 +235,26 @@ func strace(t *testing.T) string {
 	return path
 }
 
+// TestADiskThatFailsToSyncIsUsedNoMore has syncs fail: those of SQLite are fdatasync, those
+// of files and folders fsync. strace counts them by thread.
 func TestADiskThatFailsToSyncIsUsedNoMore(t *testing.T) {
-	for _, when := range []string{"20+", "25", "33", "40+"} {
-		t.Run(when, func(t *testing.T) {
+	for name, which := range map[string]struct{ of, inject string }{
+		"all, after some":      {"", "fsync,fdatasync:error=EIO:when=20+"},
+		"one of the log":       {"-wal", "fdatasync:error=EIO:when=25"},
+		"of the log":           {"-wal", "fdatasync:error=EIO:when=15+"},
+		"of the database":      {"", "fdatasync:error=EIO:when=40+"},
+		"one of a file":        {"", "fsync:error=EIO:when=3"},
+		"one of the folder":    {"-bodies", "fsync:error=EIO:when=2"},
+		"all of the folder":    {"-bodies", "fsync:error=EIO:when=1+"},
+		"of files and folders": {"", "fsync:error=EIO:when=10+"},
+	} {
+		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "prismrt.db")
-			acknowledged := lines(t, command("submit", path, strace(t), "-f", "-o", "/dev/null", "-e", "trace=fsync,fdatasync",
-				"-e", "inject=fsync,fdatasync:error=EIO:when="+when))
-			if len(acknowledged) == 0 {
-				t.Fatal("nothing was acknowledged before")
+			before := []string{strace(t), "-f", "-o", "/dev/null", "-e", "trace=fsync,fdatasync", "-e", "inject=" + which.inject}
+			if which.of != "" {
+				before = append(before, "-P", path+which.of)
 			}
+			acknowledged := lines(t, command("submit", path, before...))
 			checked(t, path)
 			db := open(t, path)
 			defer db.Close()

@@ -320,6 +320,53 @@ func TestTheListShowsPeopleWhatReadTells(t *testing.T) {
 	})
 }
 
+// TestOnlyAttemptsThatWereCutOffAreCountedAsSuch opens a database anew in which one task of
+// many that were leased together is still held, and the others came to all there is.
+func TestOnlyAttemptsThatWereCutOffAreCountedAsSuch(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "prismrt.db")
+	db := open(t, path)
+	now := time.Now()
+	tasks := []store.Task{plain(0), plain(0), plain(0), plain(0), plain(0), plain(0)}
+	submit(t, db, tasks...)
+	leases := lease(t, db, 6)
+	fault := store.Attempt{Ended: now, Kind: task.KindTrap}
+	failed := store.Outcome{ID: tasks[1].ID, Attempt: 1, State: task.Failed, Last: fault, Due: now}
+	dead := store.Outcome{ID: tasks[2].ID, Attempt: 1, State: task.Dead, Last: fault, Expires: now.Add(time.Hour)}
+	back := store.Outcome{ID: tasks[3].ID, Attempt: 1, State: task.Queued}
+	finish(t, db, back)
+	finish(t, db, failed, dead, succeeded(leases[4]))
+	if n, _, err := db.Promote(t.Context(), now, 9); n != 1 || err != nil {
+		t.Fatal(n, err)
+	}
+	if answers, err := db.Cancel(t.Context(), []task.ID{tasks[5].ID}, now, now); err != nil || answers[0] != nil {
+		t.Fatal(answers, err)
+	}
+	if answers, err := db.Revive(t.Context(), []store.Revival{{ID: tasks[2].ID}, {ID: tasks[5].ID}}); err != nil || answers[0] != nil || answers[1] != nil {
+		t.Fatal(answers, err)
+	}
+	db.Close()
+
+	db = open(t, path)
+	defer db.Close()
+	for i, want := range []struct {
+		state    task.State
+		attempts int
+		cutOff   bool
+	}{
+		{task.Queued, 1, true}, {task.Queued, 1, false}, {task.Queued, 1, false}, {task.Queued, 0, false}, {task.Succeeded, 1, false}, {task.Queued, 1, true},
+	} {
+		r := read(t, db, tasks[i].ID)
+		if r.State != want.state || len(r.Attempts) != want.attempts || want.attempts > 0 && r.Attempts[0].CutOff != want.cutOff {
+			t.Errorf("task %d is %s with attempts %+v, want %+v", i, r.State, r.Attempts, want)
+		}
+	}
+	for _, l := range lease(t, db, 9) {
+		if r := read(t, db, l.ID); l.Attempt != len(r.Attempts)+1 {
+			t.Errorf("%s is leased as attempt %d after %+v", l.ID, l.Attempt, r.Attempts)
+		}
+	}
+}
+
 // TestADatabaseWithoutTasksIsMigrated opens one as it was before there were durable tasks.
 func TestADatabaseWithoutTasksIsMigrated(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "prismrt.db")
