@@ -130,12 +130,13 @@ func TestABatchOfTasksIsTakenInOrder(t *testing.T) {
 		last := ""
 		for n, fails := range failing {
 			if fails {
-				line, want := "", `"kind":"invalid"`
+				var line, want string
 				if mediaType == frames {
 					_, failed, err := s.next()
 					line, want = fmt.Sprintf("%+v %v", failed, err), "too_large"
 				} else {
 					line, _ = s.answers.ReadString('\n')
+					want = `"kind":"invalid"`
 				}
 				if !strings.Contains(line, want) || !strings.Contains(line, s.Header.Get("Prism-Request-Id")+"-"+strconv.Itoa(n+1)) {
 					t.Fatalf("item %d is answered with %s", n+1, line)

@@ -56,7 +56,7 @@ func (s *server) taskEvents(w http.ResponseWriter, r *request) error {
 	}
 	all := []taskEvent{}
 	for {
-		e, err := source.event(nil)
+		e, err := source.now()
 		if err != nil && !errors.Is(err, io.EOF) {
 			return err
 		}
@@ -101,15 +101,11 @@ type taskSource struct {
 	ahead  *queue.Event // that was taken and is yet to be given; nil: none is
 }
 
-// event returns the next event, and waits for it unless wait is nil. Without one it is nil.
-func (t *taskSource) event(wait context.Context) (*queue.Event, error) {
+// now returns the next event if it is there, nil if not. The error may be io.EOF.
+func (t *taskSource) now() (*queue.Event, error) {
 	e := t.ahead
 	if t.ahead = nil; e == nil {
 		next, ok, err := t.reader.Take(t.ctx)
-		if err == nil && !ok && wait != nil {
-			next, err = t.reader.Next(wait)
-			ok = err == nil
-		}
 		if !ok {
 			return nil, err
 		}
@@ -129,20 +125,30 @@ func (t *taskSource) isOver() bool {
 }
 
 func (t *taskSource) next(ctx context.Context, b *bytes.Buffer) error {
-	e, err := t.event(ctx)
+	e, err := t.now()
+	if e == nil && err == nil {
+		var next queue.Event
+		if next, err = t.reader.Next(ctx); err == nil {
+			e, t.last = &next, next.ID.String()
+		}
+	}
 	if err == nil {
-		writeEvent(b, t.last, string(e.Type), taskEventOf(e))
+		t.write(b, e)
 	}
 	return err
 }
 
 func (t *taskSource) take(b *bytes.Buffer) bool {
-	e, err := t.event(nil)
+	e, err := t.now()
 	if e == nil || err != nil { // which next will be told, too
 		return false
 	}
-	writeEvent(b, t.last, string(e.Type), taskEventOf(e))
+	t.write(b, e)
 	return true
+}
+
+func (t *taskSource) write(b *bytes.Buffer, e *queue.Event) {
+	writeEvent(b, t.last, string(e.Type), taskEventOf(e))
 }
 
 func (t *taskSource) place() string { return t.last }

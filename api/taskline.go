@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"math"
 	"strconv"
+	"strings"
 	"time"
 	"unicode/utf16"
 	"unicode/utf8"
@@ -243,7 +244,7 @@ func cutValue(b []byte) (value, rest []byte) {
 			n++
 		}
 	default:
-		for n < len(b) && !bytes.Contains([]byte(",]} \t\r\n"), b[n:n+1]) {
+		for n < len(b) && strings.IndexByte(",]} \t\r\n", b[n]) < 0 {
 			n++
 		}
 	}
@@ -284,7 +285,7 @@ func unescape(b []byte) []byte {
 		}
 		c := b[from+1]
 		if c != 'u' {
-			if n := bytes.IndexByte([]byte("bfnrt"), c); n >= 0 {
+			if n := strings.IndexByte("bfnrt", c); n >= 0 {
 				c = "\b\f\n\r\t"[n]
 			}
 			b[to] = c

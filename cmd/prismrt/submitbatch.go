@@ -128,7 +128,7 @@ func (b *submitBatch) tasks(lines io.Reader) iter.Seq[client.Submission] {
 				}
 			}
 			if err != nil {
-				if err != io.EOF { //nolint:errorlint // the end is never wrapped
+				if err != io.EOF {
 					b.broken = err
 				}
 				return

@@ -237,8 +237,15 @@ func TestSubmitPrintsTheID(t *testing.T) {
 	s.run(0, "submit", "resize", "--wait", "--json")
 	contains(t, s.out, `"output": "|||"`, `"fuel": 1234`)
 	for _, misused := range [][]string{
-		{"/f"}, {"p/f", "--function", "g"}, {"p", "--delay", "-1s"}, {"p", "--delay", "1s", "--at", "2027-01-31T08:00:00Z"}, {"p", "--at", "noon"}, {"p", "--data", "@no/such/file"},
-		{"p", "--batch", "no/such/file"}, {"p", "--batch", "-", "--data", "x"}, {"p", "--priority", "high"},
+		{"/f"},
+		{"p/f", "--function", "g"},
+		{"p", "--delay", "-1s"},
+		{"p", "--delay", "1s", "--at", "2027-01-31T08:00:00Z"},
+		{"p", "--at", "noon"},
+		{"p", "--data", "@no/such/file"},
+		{"p", "--batch", "no/such/file"},
+		{"p", "--batch", "-", "--data", "x"},
+		{"p", "--priority", "high"},
 	} {
 		s.run(2, append([]string{"submit"}, misused...)...)
 	}

@@ -198,7 +198,7 @@ func (c *Client) SubmitBatch(ctx context.Context, tasks iter.Seq[Submission]) it
 // readSubmitted reads a line. The error is io.EOF only before one.
 func readSubmitted(r *bufio.Reader) (Submitted, error) {
 	text, err := r.ReadBytes('\n')
-	if err == io.EOF && len(text) > 0 { //nolint:errorlint // the end is never wrapped
+	if err == io.EOF && len(text) > 0 {
 		err = io.ErrUnexpectedEOF
 	}
 	if err != nil {
