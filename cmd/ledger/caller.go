@@ -225,6 +225,8 @@ func (c *callers) ask(ctx context.Context, e *entry, wait string) error {
 		}
 	case http.StatusServiceUnavailable:
 		rest(ctx)
+	case http.StatusNotFound:
+		c.book.wrongf("%s (%s) was acknowledged, and is not there", e.id, e.name)
 	default:
 		c.result(e, resp)
 	}
