@@ -160,7 +160,7 @@ func (c *callers) settled(ctx context.Context, e *entry) bool {
 		rest(ctx)
 		return false
 	}
-	defer resp.Body.Close() //nolint:errcheck // it is read to its end
+	defer resp.Body.Close()
 	if resp.StatusCode == http.StatusAccepted && !c.book.done(e) {
 		return false
 	}
@@ -178,7 +178,7 @@ func (c *callers) get(ctx context.Context, target string, into any) error {
 	if err != nil {
 		return err
 	}
-	defer resp.Body.Close() //nolint:errcheck // it was read
+	defer resp.Body.Close()
 	if resp.StatusCode == http.StatusNotFound {
 		return errGone
 	}
@@ -368,7 +368,7 @@ func (c *callers) invocations(ctx context.Context) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	defer resp.Body.Close() //nolint:errcheck // it was read
+	defer resp.Body.Close()
 	parser := expfmt.NewTextParser(model.UTF8Validation)
 	families, err := parser.TextToMetricFamilies(resp.Body)
 	if err != nil {
