@@ -142,11 +142,11 @@ func (b *book) declined(e *entry, status int) {
 	}
 }
 
-// refusals is how many submissions were answered with a status.
-func (b *book) refusals(status int) int {
+// unavailable is how many submissions were answered with 503.
+func (b *book) unavailable() int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.refused[status]
+	return b.refused[http.StatusServiceUnavailable]
 }
 
 // again is a task whose submission was not answered and that has a key, nil when there is

@@ -43,11 +43,11 @@ func (f *fullCmd) Run(ctx context.Context, term *terminal.IO, g *globals) error 
 	if err := a.report(term, g, fmt.Sprintf("the disk was full %d times", f.Times)); err != nil {
 		return err
 	}
-	return a.atLeast(100)
+	return a.enough()
 }
 
 func (f *fullCmd) on(ctx context.Context, term *terminal.IO, g *globals, folder string) (a account, err error) {
-	unmount, err := mount(ctx, folder, "-t", "tmpfs", "-o", "size=256m", "none")
+	unmount, err := mount(ctx, folder, "-t", "tmpfs", "-o", "size=192m", "none")
 	if err != nil {
 		return a, err
 	}
@@ -102,26 +102,30 @@ func (f *fullCmd) lives(ctx context.Context, term *terminal.IO, t *trial, filler
 
 // fill fills the disk, and looks what becomes of tasks meanwhile.
 func (t *trial) fill(ctx context.Context, c *callers, filler string, d time.Duration) error {
-	before := c.book.refusals(http.StatusServiceUnavailable)
+	before := c.book.unavailable()
 	file, err := os.Create(filler)
 	if err != nil {
 		return err
 	}
-	defer file.Close() //nolint:errcheck // it is removed
+	defer file.Close()
 	t.book.note("the disk is filled", nil)
 	piece := make([]byte, 1<<20)
-	for end := time.Now().Add(d); time.Now().Before(end) && ctx.Err() == nil; {
+	var full time.Time // since when
+	for (full.IsZero() || time.Since(full) < d) && ctx.Err() == nil {
 		switch _, err := file.Write(piece); {
 		case errors.Is(err, syscall.ENOSPC) && len(piece) > 1:
 			piece = piece[:len(piece)/2]
 		case errors.Is(err, syscall.ENOSPC):
+			if full.IsZero() {
+				full = time.Now()
+			}
 			rest(ctx)
 			piece = piece[:4096] // the server may have made room
 		case err != nil:
 			return err
 		}
 	}
-	if c.book.refusals(http.StatusServiceUnavailable) == before {
+	if c.book.unavailable() == before {
 		t.book.wrongf("the disk was full for %v, and no submission was refused with 503", d)
 	}
 	return ctx.Err()
@@ -157,6 +161,6 @@ func (c *callers) ready(ctx context.Context) int {
 	if err != nil {
 		return 0
 	}
-	defer resp.Body.Close() //nolint:errcheck // its body says nothing here
+	defer resp.Body.Close()
 	return resp.StatusCode
 }

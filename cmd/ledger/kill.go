@@ -45,7 +45,7 @@ func (k *killCmd) Run(ctx context.Context, term *terminal.IO, g *globals) error 
 	if err := a.report(term, g, fmt.Sprintf("killed %d times", k.Kills)); err != nil {
 		return err
 	}
-	return a.atLeast(100)
+	return a.enough()
 }
 
 func (k *killCmd) lives(ctx context.Context, term *terminal.IO, t *trial) (account, error) {

@@ -51,7 +51,7 @@ func (p *powerCmd) Run(ctx context.Context, term *terminal.IO, g *globals) error
 	if err := a.report(term, g, fmt.Sprintf("the power failed %d times", p.Failures)); err != nil {
 		return err
 	}
-	return a.atLeast(100)
+	return a.enough()
 }
 
 func (p *powerCmd) lives(ctx context.Context, term *terminal.IO, t *trial, d *disk) (account, error) {

@@ -46,7 +46,7 @@ func (s *syncCmd) Run(ctx context.Context, term *terminal.IO, g *globals) error 
 	if err := a.report(term, g, fmt.Sprintf("the disk failed to sync %d times", s.Times)); err != nil {
 		return err
 	}
-	return a.atLeast(100)
+	return a.enough()
 }
 
 func (s *syncCmd) lives(ctx context.Context, term *terminal.IO, t *trial) (account, error) {
@@ -100,7 +100,7 @@ func (t *trial) failSync(ctx context.Context, c *callers) error {
 			return ctx.Err()
 		}
 	}
-	known, refused := time.Now(), t.book.refusals(http.StatusServiceUnavailable)
+	known, refused := time.Now(), t.book.unavailable()
 	time.Sleep(500 * time.Millisecond)
 	_ = cmd.Process.Signal(os.Interrupt) // strace lets go of the server
 	_ = cmd.Wait()
@@ -109,7 +109,7 @@ func (t *trial) failSync(ctx context.Context, c *callers) error {
 	if n := t.book.takenSince(known); n > 0 {
 		t.book.wrongf("%d tasks were taken after the disk had failed to sync", n)
 	}
-	if t.book.refusals(http.StatusServiceUnavailable) == refused {
+	if t.book.unavailable() == refused {
 		t.book.wrongf("no submission was refused with 503 after the disk had failed to sync")
 	}
 	if status := c.ready(ctx); status != http.StatusServiceUnavailable {
