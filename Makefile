@@ -117,6 +117,15 @@ load: build ## measure the HTTP path: throughput beside servers that do less, fa
 	$(GO) run ./cmd/load fairness
 	$(GO) run ./cmd/load overload
 
+.PHONY: ledger
+ledger: build testtools ## treat a server badly: kills, power failures, full disks; and account for every task
+	$(MAKE) -C cmd/ledger/guests
+	$(GO) run ./cmd/ledger kill
+	$(GO) run ./cmd/ledger power
+	$(GO) run ./cmd/ledger full
+	$(GO) run ./cmd/ledger sync
+	$(GO) run ./cmd/ledger clock
+
 .PHONY: clean
 clean: ## remove what was built
 	rm -rf bin .data $(GUEST_GO) $(GUEST_C)

@@ -15,8 +15,6 @@ import (
 
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
-
-	"github.com/marketprism/prismrt/cmd/internal/served"
 )
 
 // account is what came of it in the end.
@@ -65,7 +63,7 @@ const drainTime = 5 * time.Minute
 
 // take waits until a server has run everything that was acknowledged, and accounts for each
 // task. The server began its life at a time.
-func (c *callers) take(ctx context.Context, server *served.Process, begun time.Time) (a account, err error) {
+func (c *callers) take(ctx context.Context, begun time.Time) (a account, err error) {
 	ctx, cancel := context.WithTimeout(ctx, drainTime)
 	defer cancel()
 	for _, e := range c.book.all() {
@@ -88,20 +86,25 @@ func (c *callers) take(ctx context.Context, server *served.Process, begun time.T
 	a.Acknowledged = len(all)
 	docs := make([]*doc, len(all))
 	if err := each(ctx, len(all), func(n int) (err error) {
-		docs[n], err = c.end(ctx, all[n])
+		if docs[n], err = c.end(ctx, all[n]); errors.Is(err, errGone) {
+			c.book.wrongf("%s (%s) was acknowledged, and is not there", all[n].id, all[n].name)
+			return nil
+		}
 		return err
 	}); err != nil {
 		return a, err
 	}
 	for n, e := range all {
-		c.check(&a, e, docs[n])
+		if docs[n].ID != "" {
+			c.check(&a, e, docs[n])
+		}
 	}
 	strays, err := c.strays(ctx)
 	if err != nil {
 		return a, err
 	}
 	a.Stray = len(strays)
-	if err := c.runs(ctx, server, &a, begun, append(docs, strays...)); err != nil {
+	if err := c.runs(ctx, &a, begun, append(docs, strays...)); err != nil {
 		return a, err
 	}
 	for _, e := range c.book.named {
@@ -157,20 +160,28 @@ func (c *callers) settled(ctx context.Context, e *entry) bool {
 		rest(ctx)
 		return false
 	}
-	defer resp.Body.Close() //nolint:errcheck // it is read to its end
+	defer resp.Body.Close()
 	if resp.StatusCode == http.StatusAccepted && !c.book.done(e) {
 		return false
 	}
-	c.result(e, resp)
+	if resp.StatusCode != http.StatusNotFound {
+		c.result(e, resp)
+	}
 	return true
 }
+
+// errGone is the answer for a task that is not there.
+var errGone = errors.New("it is not there")
 
 func (c *callers) get(ctx context.Context, target string, into any) error {
 	resp, err := c.send(ctx, http.MethodGet, target, nil)
 	if err != nil {
 		return err
 	}
-	defer resp.Body.Close() //nolint:errcheck // it was read
+	defer resp.Body.Close()
+	if resp.StatusCode == http.StatusNotFound {
+		return errGone
+	}
 	if resp.StatusCode != http.StatusOK {
 		body, _ := io.ReadAll(resp.Body)
 		return fmt.Errorf("GET %s: %s: %.500s", target, resp.Status, body)
@@ -310,7 +321,7 @@ func (c *callers) strays(ctx context.Context) (strays []*doc, err error) {
 
 // runs compares how often the guest ran in the last life of the server, as that counts, with
 // the attempts that are known: what was reported done has not run again.
-func (c *callers) runs(ctx context.Context, server *served.Process, a *account, begun time.Time, docs []*doc) error {
+func (c *callers) runs(ctx context.Context, a *account, begun time.Time, docs []*doc) error {
 	known := 0
 	for _, d := range docs {
 		for _, at := range d.Attempts {
@@ -338,7 +349,7 @@ func (c *callers) runs(ctx context.Context, server *served.Process, a *account, 
 	if canceled := c.canceledIn(docs); a.Runs < known || a.Runs > known+canceled {
 		c.book.wrongf("the guest ran %d times since the server was started last, and of %d attempts something is known", a.Runs, known)
 	}
-	return server.Exit()
+	return nil
 }
 
 // canceledIn is how many tasks may have run and are noted as cut off, as they were canceled.
@@ -357,7 +368,7 @@ func (c *callers) invocations(ctx context.Context) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	defer resp.Body.Close() //nolint:errcheck // it was read
+	defer resp.Body.Close()
 	parser := expfmt.NewTextParser(model.UTF8Validation)
 	families, err := parser.TextToMetricFamilies(resp.Body)
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"sync"
 	"time"
@@ -20,6 +21,7 @@ type book struct {
 	refused map[int]int       // submissions that were answered otherwise, by status
 	wrong   []string          // what does not hold
 	wrongs  int               // of these and more
+	open503 bool              // whether a submission that is answered with 503 was stored is open
 	file    *os.File          // nil: none
 	lines   *bufio.Writer
 }
@@ -30,11 +32,12 @@ type entry struct {
 	wish  wish
 	keyed bool
 
-	id       string // "": it was not acknowledged
-	sent     int    // submissions
-	unheard  int    // of them that were not answered
-	canceled bool   // and that was acknowledged
-	meddled  bool   // somebody tried to cancel it
+	id       string    // "": it was not acknowledged
+	sent     int       // submissions
+	last     time.Time // when that was sent which was sent last
+	unheard  int       // of them that were not answered
+	canceled bool      // and that was acknowledged
+	meddled  bool      // somebody tried to cancel it
 	result   *result
 }
 
@@ -116,7 +119,7 @@ func (b *book) sending(e *entry) {
 		panic("two tasks have the name " + e.name)
 	}
 	b.named[e.name] = e
-	e.sent++
+	e.sent, e.last = e.sent+1, time.Now()
 }
 
 // lost notes that a submission was not answered.
@@ -129,15 +132,21 @@ func (b *book) lost(e *entry) {
 	}
 }
 
-// declined notes that a submission was answered with something else than 202. With status
-// 503 it is open whether it was stored.
+// declined notes that a submission was answered with something else than 202.
 func (b *book) declined(e *entry, status int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.refused[status]++
-	if status == 503 {
+	if status == http.StatusServiceUnavailable && b.open503 {
 		e.unheard++
 	}
+}
+
+// unavailable is how many submissions were answered with 503.
+func (b *book) unavailable() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.refused[http.StatusServiceUnavailable]
 }
 
 // again is a task whose submission was not answered and that has a key, nil when there is
@@ -207,6 +216,18 @@ func (b *book) done(e *entry) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return e.result != nil
+}
+
+// takenSince is how many tasks were acknowledged that were submitted after a moment.
+func (b *book) takenSince(moment time.Time) (n int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, e := range b.order {
+		if e.last.After(moment) {
+			n++
+		}
+	}
+	return n
 }
 
 // all are the tasks that were acknowledged.

@@ -115,7 +115,7 @@ func (c *callers) submit(ctx context.Context, o *order, wait bool) {
 		rest(ctx)
 		return
 	}
-	defer resp.Body.Close() //nolint:errcheck // it was read, or the server is gone
+	defer resp.Body.Close()
 	where := resp.Header.Get("Location")
 	if resp.StatusCode != http.StatusAccepted && (!wait || where == "") {
 		c.book.declined(o.entry, resp.StatusCode)
@@ -171,7 +171,7 @@ func (c *callers) batch(ctx context.Context, random *rand.Rand) {
 		rest(ctx)
 		return
 	}
-	defer resp.Body.Close() //nolint:errcheck // it was read, or the server is gone
+	defer resp.Body.Close()
 	lines := bufio.NewReader(resp.Body)
 	for _, o := range orders {
 		text, err := lines.ReadBytes('\n')
@@ -217,7 +217,7 @@ func (c *callers) ask(ctx context.Context, e *entry, wait string) error {
 	if err != nil {
 		return err
 	}
-	defer resp.Body.Close() //nolint:errcheck // it was read, or the server is gone
+	defer resp.Body.Close()
 	switch resp.StatusCode {
 	case http.StatusAccepted:
 		if c.book.done(e) {
@@ -225,6 +225,8 @@ func (c *callers) ask(ctx context.Context, e *entry, wait string) error {
 		}
 	case http.StatusServiceUnavailable:
 		rest(ctx)
+	case http.StatusNotFound:
+		c.book.wrongf("%s (%s) was acknowledged, and is not there", e.id, e.name)
 	default:
 		c.result(e, resp)
 	}
@@ -243,7 +245,7 @@ func (c *callers) meddle(ctx context.Context, random *rand.Rand) {
 	if err != nil {
 		return
 	}
-	defer resp.Body.Close() //nolint:errcheck // its body says nothing
+	defer resp.Body.Close()
 	if resp.StatusCode == http.StatusAccepted {
 		c.book.canceled(e)
 	}

@@ -45,7 +45,7 @@ func (k *killCmd) Run(ctx context.Context, term *terminal.IO, g *globals) error 
 	if err := a.report(term, g, fmt.Sprintf("killed %d times", k.Kills)); err != nil {
 		return err
 	}
-	return a.atLeast(100)
+	return a.enough()
 }
 
 func (k *killCmd) lives(ctx context.Context, term *terminal.IO, t *trial) (account, error) {
@@ -84,20 +84,7 @@ func (k *killCmd) lives(ctx context.Context, term *terminal.IO, t *trial) (accou
 
 // live has a server used for a while and then killed.
 func (t *trial) live(ctx context.Context, c *callers, of crowd, d time.Duration) error {
-	using, stop := context.WithCancel(ctx)
-	defer stop()
-	wait := c.all(using, of, t.random.Uint64())
-	defer wait()
-	defer stop()
-	select {
-	case <-time.After(d): // when it hits is the point
-	case <-t.server.Done():
-		return fmt.Errorf("the server ended by itself: %w%s", t.server.Exit(), t.server.Tail())
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	t.kill()
-	return nil
+	return t.use(ctx, c, of, d, func() error { t.kill(); return nil })
 }
 
 // killAtStart kills a server that has only begun to start.

@@ -93,15 +93,32 @@ func (t *trial) upload(ctx context.Context) error {
 	return err
 }
 
+// use has a server used for a while, and then something done to it while it still is.
+func (t *trial) use(ctx context.Context, c *callers, of crowd, d time.Duration, then func() error) error {
+	using, stop := context.WithCancel(ctx)
+	defer stop()
+	wait := c.all(using, of, t.random.Uint64())
+	defer wait()
+	defer stop()
+	select {
+	case <-time.After(d): // when it hits is the point
+	case <-t.server.Done():
+		return fmt.Errorf("the server ended by itself: %w%s", t.server.Exit(), t.server.Tail())
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	return then()
+}
+
 // kill ends a life the hard way.
 func (t *trial) kill() {
 	t.server.Kill()
 	t.book.note("killed", t.server.PID)
 }
 
-// atLeast is how many tasks must have been acknowledged for an account to say something.
-func (a *account) atLeast(tasks int) error {
-	if a.Acknowledged < tasks {
+// enough fails unless so many tasks were acknowledged that an account says something.
+func (a *account) enough() error {
+	if a.Acknowledged < 100 {
 		return fmt.Errorf("only %d tasks were acknowledged, too few to say anything", a.Acknowledged)
 	}
 	return nil
@@ -114,7 +131,7 @@ func (t *trial) close(ctx context.Context, c *callers, counted bool) (account, e
 	if !counted {
 		begun = time.Time{}
 	}
-	a, err := c.take(ctx, t.server, begun)
+	a, err := c.take(ctx, begun)
 	a.SlowestStart, a.Seed = t.slowest.Seconds(), t.seed
 	if err != nil {
 		return a, fmt.Errorf("%w%s", err, t.server.Tail())
@@ -129,7 +146,7 @@ func (t *trial) whole(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer db.Close() //nolint:errcheck // it is only read
+	defer db.Close()
 	var verdict string
 	if err := db.QueryRowContext(ctx, "PRAGMA integrity_check").Scan(&verdict); err != nil || verdict != "ok" {
 		return errors.Join(fmt.Errorf("the database is not whole: %s", verdict), err)
@@ -150,7 +167,7 @@ func (a *account) report(t *terminal.IO, g *globals, what string) error {
 %9d submissions not answered, and %v refused, by status
 %9d tasks there of submissions that were not answered
 %9d attempts cut off, %d tasks that ran again for that, and %d that were given up
-%9d runs in the last life, each of them known
+%9d runs in the last life, each of them known (0: not counted)
 %8.2fs until the server was ready, at most
 `, what, a.Acknowledged, a.Announced, a.Canceled, a.Unheard, a.Refused, a.Stray, a.CutOff, a.Repeated, a.GivenUp, a.Runs, a.SlowestStart); err != nil {
 		return err
