@@ -235,3 +235,94 @@ func resident(b testing.TB) float64 {
 	fmt.Sscan(string(status), &size, &pages)
 	return pages * float64(os.Getpagesize()) / 1e6
 }
+
+// BenchmarkPage reads a page of 50 of a database with 200,000 tasks, of which half have
+// ended, a hundredth of those badly.
+func BenchmarkPage(b *testing.B) {
+	db, _, _ := opened(b, sqlite.Options{SyncEvery: time.Second})
+	const each = 100_000
+	endAll(b, db, each)
+	submitAll(b, db, each, 100)
+	for name, q := range map[string]store.Query{
+		"all":                 {},
+		"plugin":              {Namespace: "default", Plugin: "plugin-7"},
+		"succeeded":           {State: task.Succeeded},
+		"dead":                {State: task.Dead},
+		"dead/plugin":         {State: task.Dead, Namespace: "default", Plugin: "plugin-7"},
+		"queued":              {State: task.Queued},
+		"queued/plugin":       {State: task.Queued, Namespace: "default", Plugin: "plugin-7"},
+		"running-there-is-no": {State: task.Running},
+	} {
+		q.Limit = 50
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				if _, err := db.Page(b.Context(), q); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// endAll submits so many tasks to a hundred plugins and has them end, one of a hundred badly.
+func endAll(b testing.TB, db *sqlite.DB, n int) {
+	b.Helper()
+	submitAll(b, db, n, 100)
+	for p := range 100 {
+		for {
+			leases, err := db.Lease(context.Background(), []store.Want{{Lane: laneOf(p), Most: 1000}}, time.Now().Add(time.Hour))
+			if err != nil {
+				b.Fatal(err)
+			}
+			if len(leases) == 0 {
+				break
+			}
+			outcomes := make([]store.Outcome, len(leases))
+			for i, l := range leases {
+				if outcomes[i] = succeeded(l); i%100 == 99 {
+					outcomes[i].State, outcomes[i].Output, outcomes[i].Last.Kind = task.Dead, nil, task.KindTrap
+				}
+			}
+			finish(b, db, outcomes...)
+		}
+	}
+}
+
+// BenchmarkForget forgets 50,000 tasks that have ended.
+func BenchmarkForget(b *testing.B) {
+	const ended = 50_000
+	for range b.N {
+		b.StopTimer()
+		db, path, commits := opened(b, sqlite.Options{})
+		endAll(b, db, ended)
+		commits.all = nil
+		before := size(path)
+		b.StartTimer()
+		if n, err := db.Forget(b.Context(), time.Now().Add(1000*time.Hour), 0, ended); err != nil || n != ended {
+			b.Fatal(n, err)
+		}
+		b.StopTimer()
+		b.ReportMetric(commits.quantile(0.5), "ms-commit-p50")
+		endAll(b, db, ended)
+		b.ReportMetric(float64(size(path))/float64(before), "size-with-as-many-again")
+		db.Close()
+		b.StartTimer()
+	}
+	b.ReportMetric(float64(ended*b.N)/b.Elapsed().Seconds(), "tasks/s")
+}
+
+// BenchmarkBackup copies a database of 100,000 tasks that waits.
+func BenchmarkBackup(b *testing.B) {
+	db, path, _ := opened(b, sqlite.Options{SyncEvery: time.Second})
+	endAll(b, db, 100_000)
+	dir := b.TempDir()
+	n := 0
+	for b.Loop() {
+		n++
+		var bytes int64
+		if err := sqlite.Backup(b.Context(), path, filepath.Join(dir, fmt.Sprint(n)), func(_, total int64) { bytes = total }); err != nil {
+			b.Fatal(err)
+		}
+		b.SetBytes(bytes)
+	}
+}

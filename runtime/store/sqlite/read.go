@@ -14,6 +14,12 @@ import (
 	"github.com/marketprism/prismrt/runtime/task"
 )
 
+// selects are the statements that read and are prepared once.
+var selects = []string{
+	selectRecords, selectLeased, selectCallbacks,
+	pageAll, pagePlugin, pageSchedule, pageSucceeded, pageSuccess, pageEnded, pageWaiting, pageMoved, pageReady,
+}
+
 // list is numbers as JSON, for json_each.
 func list(seqs []int64) string {
 	text := []byte{'['}
@@ -73,7 +79,7 @@ func (db *DB) readLeased(taken []*held) (map[int64]*store.Lease, error) {
 		seqs[i] = h.seq
 		again = again || h.attempt > 1
 	}
-	rows, err := db.selectLeased.QueryContext(context.Background(), list(seqs), again)
+	rows, err := db.selects[selectLeased].QueryContext(context.Background(), list(seqs), again)
 	if err != nil {
 		return nil, err
 	}
@@ -226,7 +232,7 @@ func (db *DB) records(ctx context.Context, seqs []int64, parts store.Parts, each
 // what was leased and has not ended was running when it was looked at.
 func (db *DB) recordsOnce(ctx context.Context, seqs []int64, parts store.Parts, each func(int64, store.Record)) (moved []int64, err error) {
 	run := db.running(seqs)
-	rows, err := db.selectRecords.QueryContext(ctx, list(seqs), parts&store.WithInput != 0, parts&store.WithOutput != 0)
+	rows, err := db.selects[selectRecords].QueryContext(ctx, list(seqs), parts&store.WithInput != 0, parts&store.WithOutput != 0)
 	if err != nil {
 		return nil, err
 	}

@@ -70,8 +70,7 @@ type DB struct {
 	path    string
 
 	write, read, copy *sql.DB // the writer's connection, those that read, and the checkpointer's
-	selectRecords     *sql.Stmt
-	selectLeased      *sql.Stmt
+	selects           map[string]*sql.Stmt // by their text; the same from Open on
 	writer            *writer
 	bodies            *bodies
 	syncer            syncer
@@ -159,11 +158,11 @@ func (db *DB) open(ctx context.Context) (err error) {
 	if db.copy, err = db.handle(1, sync, "wal_autocheckpoint(0)"); err != nil {
 		return err
 	}
-	if db.selectRecords, err = db.read.PrepareContext(ctx, selectRecords); err != nil {
-		return err
-	}
-	if db.selectLeased, err = db.read.PrepareContext(ctx, selectLeased); err != nil {
-		return err
+	db.selects = make(map[string]*sql.Stmt)
+	for _, text := range selects {
+		if db.selects[text], err = db.read.PrepareContext(ctx, text); err != nil { //nolint:sqlclosecheck // that of the handle closes it
+			return err
+		}
 	}
 	return db.openSyncer()
 }
