@@ -59,7 +59,8 @@ type line struct {
 
 	backlog [task.MostPriority + 1]int64 // what waits in the store, as of the last look
 	more    int64                        // the sum, less what was leased since
-	hungry  bool                         // the dispatcher was told that there is little left
+	ahead   int                          // tasks that are worth having ready, besides those that run
+	hungry  bool                         // the dispatcher was told that there are half of these, or less
 	served  [task.MostPriority + 1]int64 // the number of the start that went to each priority last
 	starts  int64                        // so far
 
@@ -159,14 +160,14 @@ func (l *line) wanted(cores int, now time.Time) (n int, again time.Time) {
 		return 0, l.rest
 	}
 	places := l.places(cores)
-	n = places - l.workers - len(l.ready)
 	mean := l.mean
 	if mean == 0 {
 		mean = ahead.Seconds()
 	}
-	if mean < longAttempt.Seconds() {
-		n += min(mostAhead, int(math.Ceil(ahead.Seconds()*float64(places)/mean)))
+	if l.ahead = 0; mean < longAttempt.Seconds() {
+		l.ahead = min(mostAhead, int(math.Ceil(ahead.Seconds()*float64(places)/mean)))
 	}
+	n = places + l.ahead - l.workers - len(l.ready)
 	if l.workers == 0 && len(l.ready) == 0 {
 		n = max(n, 1)
 	}

@@ -247,6 +247,7 @@ func TestAPinnedTaskIsRunByItsVersionOrNotAtAll(t *testing.T) {
 				return n, d, err
 			}
 		})
+		w.setPolicy("p", queue.Policy{Concurrency: 1})
 		three := w.submit(queue.Submission{Version: "3"})[0]
 		pinned := w.submit(queue.Submission{Version: "pinned"})[0]
 		live := w.submit(queue.Submission{Version: "live"})[0]

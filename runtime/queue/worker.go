@@ -140,7 +140,7 @@ func (w *worker) take(like *attempt) *attempt {
 		}
 		l.lag = max(0, a.begun.Sub(due))
 		q.counts.started.Add(1)
-		if l.more > 0 && !l.hungry && len(l.ready) <= l.places(q.options.Cores)/2 {
+		if l.more > 0 && !l.hungry && len(l.ready) <= l.ahead/2 {
 			l.hungry = true
 			q.wakeUp()
 		}
