@@ -29,6 +29,7 @@ type Config struct {
 	Health    Health    `toml:"health"`
 	Go        Go        `toml:"go"`
 	Trace     Trace     `toml:"trace"`
+	Callbacks Callbacks `toml:"callbacks"`
 	Log       Logging   `toml:"log"`
 }
 
@@ -146,6 +147,7 @@ func Default() Config {
 		Pool:      Pool{Idle: task.Duration(time.Minute), Trim: task.Duration(10 * time.Second)},
 		Health:    Health{Threshold: 0.5, MinCalls: 20, Open: task.Duration(5 * time.Second)},
 		Trace:     Trace{Sample: 0.01, Service: "prismrt"},
+		Callbacks: Callbacks{Hosts: []string{}, Timeout: task.Duration(10 * time.Second), Within: task.Duration(24 * time.Hour)},
 		Log:       Logging{Level: "info", Format: "text"},
 	}
 }
@@ -291,6 +293,7 @@ func (c Config) Check() error {
 		bad("log.format is %q; it must be text or json", c.Log.Format)
 	}
 	wrong = append(wrong, c.Trace.check()...)
+	wrong = append(wrong, c.Callbacks.check()...)
 	// The maps above have no order, and an operator compares two runs by eye.
 	slices.SortFunc(wrong, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
 	return errors.Join(wrong...)
