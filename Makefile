@@ -92,6 +92,7 @@ fuzz: ## fuzz whatever reads foreign bytes, FUZZTIME (1m) each
 	$(GO) test -run '^$$' -fuzz FuzzDecode -fuzztime $(FUZZTIME) ./runtime/config
 	$(GO) test -run '^$$' -fuzz FuzzSplit -fuzztime $(FUZZTIME) ./api
 	$(GO) test -run '^$$' -fuzz FuzzQuoted -fuzztime $(FUZZTIME) ./api
+	$(GO) test -run '^$$' -fuzz FuzzTaskLine -fuzztime $(FUZZTIME) ./api
 	$(GO) test -run '^$$' -fuzz FuzzEvents -fuzztime $(FUZZTIME) ./sdk/client
 	$(GO) test -run '^$$' -fuzz FuzzParseManifest -fuzztime $(FUZZTIME) ./plugins
 	$(GO) test -run '^$$' -fuzz FuzzCheck -fuzztime $(FUZZTIME) -fuzzminimizetime 10x ./runtime/callback

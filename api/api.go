@@ -57,6 +57,9 @@ type Options struct {
 	Invoker   Invoker
 	Monitor   *monitor.Monitor
 
+	// Queue keeps tasks. Nil: there are none, and nothing is known of them at their paths.
+	Queue Queue
+
 	// Profiles are of what guests burn their fuel in. Nil: none are taken.
 	Profiles *profile.Profiler
 
@@ -116,6 +119,9 @@ func New(o Options) http.Handler {
 	r.Post("/v1/plugins/{name}/batch", s.handle(s.batch))
 	r.Post("/v1/plugins/{name}/batch/{function}", s.handle(s.batch))
 
+	if s.Queue != nil {
+		s.routeTasks(r)
+	}
 	r.Get("/v1/events", s.handle(s.events, "type", "plugin", "version", "since", "follow"))
 	r.Get("/v1/stats", s.handle(s.stats))
 	r.Get("/v1/bottlenecks", s.handle(s.bottlenecks, "window"))
@@ -123,6 +129,19 @@ func New(o Options) http.Handler {
 	r.Get("/readyz", s.handle(s.readyz))
 	r.Method(http.MethodGet, "/metrics", promhttp.HandlerFor(o.Monitor.Registry, promhttp.HandlerOpts{EnableOpenMetrics: true}))
 	return o.Monitor.Serving(s.guard(r))
+}
+
+func (s *server) routeTasks(r chi.Router) {
+	r.Post("/v1/tasks", s.handle(s.submit, submissionQuery...))
+	r.Post("/v1/tasks/batch", s.handle(s.submitBatch, submissionQuery...))
+	r.Get("/v1/tasks", s.handle(s.listTasks, "state", "plugin", "before", "limit"))
+	r.Post("/v1/tasks/retry", s.handle(s.retryTasks, "state", "plugin"))
+	r.Get("/v1/tasks/{id}", s.handle(s.showTask, "input"))
+	r.Delete("/v1/tasks/{id}", s.handle(s.cancelTask))
+	r.Get("/v1/tasks/{id}/input", s.handle(s.taskInput))
+	r.Get("/v1/tasks/{id}/result", s.handle(s.taskResult, "wait"))
+	r.Get("/v1/tasks/{id}/events", s.handle(s.taskEvents, "follow"))
+	r.Post("/v1/tasks/{id}/retry", s.handle(s.retryTask, termsQuery...))
 }
 
 // namespace is where everything is while there are no keys to tell tenants apart.

@@ -12,6 +12,7 @@ import (
 	"net/http/httptest"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -26,17 +27,19 @@ import (
 	"github.com/marketprism/prismrt/runtime/invoke"
 	"github.com/marketprism/prismrt/runtime/monitor"
 	"github.com/marketprism/prismrt/runtime/profile"
+	"github.com/marketprism/prismrt/runtime/queue"
 	"github.com/marketprism/prismrt/runtime/store/blob"
 	"github.com/marketprism/prismrt/runtime/store/sqlite"
+	"github.com/marketprism/prismrt/runtime/store/volatile"
 	"github.com/marketprism/prismrt/runtime/task"
 )
 
 // serve puts all the parts together in this process, for the race detector.
-func serve(t *testing.T, change ...func(*api.Options)) (url string, log *bytes.Buffer) {
+func serve(t testing.TB, change ...func(*api.Options)) (url string, log *bytes.Buffer) {
 	dir := t.TempDir()
 	log = new(bytes.Buffer)
 	logger := slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	db, err := sqlite.Open(t.Context(), filepath.Join(dir, "prismrt.db"))
+	db, err := sqlite.Open(t.Context(), filepath.Join(dir, "prismrt.db"), sqlite.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -73,16 +76,27 @@ func serve(t *testing.T, change ...func(*api.Options)) (url string, log *bytes.B
 	if err != nil {
 		t.Fatal(err)
 	}
+	q := queue.New(queueOptions(c, i, logger))
 	o := api.Options{
-		Catalogue: c, Invoker: i, Monitor: m, Profiles: profiles, Events: events, Unready: func() []string { return nil },
+		Catalogue: c, Invoker: i, Monitor: m, Queue: q, Profiles: profiles, Events: events, Unready: func() []string { return nil },
 		MaxModule: 1 << 20, MaxManifest: 1 << 10, BodyTimeout: time.Minute, Log: logger,
 	}
 	for _, f := range change {
 		f(&o)
 	}
+	if own, ok := o.Queue.(*queue.Queue); ok {
+		q = own
+	}
+	running, stop := context.WithCancel(context.Background())
+	ran := make(chan error)
+	go func() { ran <- q.Run(running) }()
 	server := httptest.NewServer(api.New(o))
 	t.Cleanup(func() {
 		server.Close()
+		stop()
+		if err := <-ran; err != nil {
+			t.Error(err)
+		}
 		if err := i.Close(context.Background()); err != nil {
 			t.Error(err)
 		}
@@ -94,6 +108,29 @@ func serve(t *testing.T, change ...func(*api.Options)) (url string, log *bytes.B
 		}
 	})
 	return server.URL, log
+}
+
+// queueOptions are for a queue in memory.
+func queueOptions(c *plugins.Catalogue, i *invoke.Invoker, log *slog.Logger) queue.Options {
+	return queue.Options{
+		Store: volatile.New(), Runner: i, Log: log,
+		Policy: func(namespace, plugin string) (queue.Policy, error) {
+			_, err := c.Plugin(namespace, plugin)
+			return queue.Policy{}, err
+		},
+		Resolve: func(namespace, plugin, version string) (int, task.Digest, error) {
+			p, err := c.Plugin(namespace, plugin)
+			if err != nil {
+				return 0, "", err
+			}
+			number := p.Live
+			if version != "pinned" {
+				number, _ = strconv.Atoi(version)
+			}
+			v, err := p.Version(number)
+			return number, v.Digest, err
+		},
+	}
 }
 
 // telling is a module whose handler answers four digits.

@@ -2,7 +2,6 @@ package api
 
 import (
 	"cmp"
-	"context"
 	"maps"
 	"mime"
 	"net/http"
@@ -21,9 +20,7 @@ import (
 func (s *server) batch(w http.ResponseWriter, r *request) error {
 	b, v, err := s.openStream(w, r)
 	if err != nil {
-		// The rest of a body that may go on for ever is not waited for.
-		w.Header().Set("Connection", "close")
-		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(lingering))
+		refuseStream(w)
 		return err
 	}
 	if r.Header.Get("Expect") != "" {
@@ -73,23 +70,18 @@ func (s *server) openStream(w http.ResponseWriter, r *request) (*stream, plugins
 	if err := checkFunction(v, in.Function); err != nil {
 		return nil, v, err
 	}
-	controller := http.NewResponseController(w)
-	if err := controller.EnableFullDuplex(); err != nil {
+	d, err := newDuplex(w, r, s.BodyTimeout, s.BodyTimeout+time.Duration(limits.Timeout))
+	if err != nil {
 		return nil, v, err
 	}
 	// Room for as many chunks as keep the cores busy, and for as many calls at once.
 	ahead := aheadOfCore * s.Cores
 	b := &stream{
-		server: s, request: r, in: in, mediaType: mediaType, notation: how,
-		controller: controller, body: r.Body, limit: int(limits.Input),
-		blocks: make(chan []byte, 1), unused: make(chan []byte, blocksKept),
+		server: s, duplex: d, in: in, mediaType: mediaType, notation: how, limit: int(limits.Input),
 		queue: make(chan *chunk, ahead), turns: make(chan struct{}, min(ahead, cmp.Or(v.Run.Max, ahead))),
 	}
 	b.in.Trace = s.Tracer.Take(r.Header)
 	b.traced = s.Tracer.Batch(b.in.Trace, time.Now())
-	b.ctx, b.leave = context.WithCancelCause(context.WithoutCancel(r.Context()))
-	b.patience.controller = controller
-	b.patience.begin(s.BodyTimeout + time.Duration(limits.Timeout))
 	return b, v, nil
 }
 

@@ -120,9 +120,17 @@ func open(t *testing.T, url, plugin, mediaType string, headers ...string) *strea
 	return s
 }
 
+// pathOf is a path, or that of something of a plugin.
+func pathOf(plugin string) string {
+	if strings.HasPrefix(plugin, "/") {
+		return plugin
+	}
+	return "/v1/plugins/" + plugin
+}
+
 func start(ctx context.Context, t *testing.T, url, plugin, mediaType string, body io.Reader, headers ...string) *http.Response {
 	t.Helper()
-	req, err := http.NewRequestWithContext(ctx, "POST", url+"/v1/plugins/"+plugin, body)
+	req, err := http.NewRequestWithContext(ctx, "POST", url+pathOf(plugin), body)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -451,7 +459,7 @@ func dial(t *testing.T, url, path, mediaType string) net.Conn {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close() })
-	if _, err := fmt.Fprintf(conn, "POST /v1/plugins/%s HTTP/1.1\r\nHost: %s\r\nContent-Type: %s\r\nTransfer-Encoding: chunked\r\n\r\n", path, host, mediaType); err != nil {
+	if _, err := fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: %s\r\nContent-Type: %s\r\nTransfer-Encoding: chunked\r\n\r\n", pathOf(path), host, mediaType); err != nil {
 		t.Fatal(err)
 	}
 	return conn

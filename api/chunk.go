@@ -181,8 +181,9 @@ func (c *chunk) done(result *task.Result, err error) {
 func (c *chunk) fail(version int, err error) {
 	s := c.stream
 	s.faults.Add(1)
-	_, kind, document := s.problemOf(s.request, c.id(), version, err)
-	c.commit(s.notation.fail(c.out, kind, document))
+	p := s.problemOf(s.request, c.id(), err)
+	p.Version = version
+	c.commit(s.notation.fail(c.out, p.Kind, p.document()))
 }
 
 // commit lets answers be taken.

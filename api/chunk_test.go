@@ -25,7 +25,7 @@ func TestAChunkWaitsUntilItsAnswersAreTaken(t *testing.T) {
 	ctx, leave := context.WithCancelCause(t.Context())
 	defer leave(nil)
 	with := bytes.Repeat([]byte("x"), 60_000)
-	s := &stream{server: &server{Options: Options{Invoker: answering{with: with}}}, ctx: ctx, notation: framed{}}
+	s := &stream{server: &server{Options: Options{Invoker: answering{with: with}}}, duplex: &duplex{ctx: ctx}, notation: framed{}}
 	c := s.newChunk(1)
 	for range 50 {
 		c.add(nil)
@@ -68,7 +68,7 @@ func TestAChunkWaitsUntilItsAnswersAreTaken(t *testing.T) {
 
 // All answers may be taken before a chunk notices that it has too many of them.
 func TestAChunkDoesNotWaitForWhatWasTaken(t *testing.T) {
-	c := (&stream{ctx: t.Context(), notation: framed{}}).newChunk(1)
+	c := (&stream{duplex: &duplex{ctx: t.Context()}, notation: framed{}}).newChunk(1)
 	c.add(nil)
 	c.commit(make([]byte, mostWaiting))
 	c.took(mostWaiting)

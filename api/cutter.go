@@ -39,21 +39,6 @@ func (s *stream) split() {
 	c.hand()
 }
 
-// drop lets the client of a stream that has ended early send the rest: it may look for
-// answers only then. It reports false when that is too much.
-func (c *cutter) drop() bool {
-	c.patience.settle(time.Now().Add(lingering))
-	for dropped := 0; dropped < mostSkipped; {
-		block, ok := <-c.blocks
-		if !ok {
-			return true
-		}
-		dropped += len(block)
-		c.unused <- block[:cap(block)]
-	}
-	return false
-}
-
 // block waits for more to split. What has been split does not wait for it.
 func (c *cutter) block() (b []byte, ok bool) {
 	select {

@@ -3,6 +3,7 @@ package api
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -31,14 +32,9 @@ func (s *server) events(w http.ResponseWriter, r *request) error {
 	if err != nil {
 		return err
 	}
-	follow := mediaType == eventStream
-	if text := r.URL.Query().Get("follow"); text != "" {
-		if follow, err = strconv.ParseBool(text); err != nil {
-			return task.Faultf(task.KindInvalid, "follow is %.80q; write true or false", text)
-		}
-	}
-	if follow && mediaType != eventStream {
-		return task.Faultf(task.KindInvalid, "JSON tells of what is kept and ends; take follow=false, or Accept: %s", eventStream)
+	follow, err := wantsFollow(r, mediaType)
+	if err != nil {
+		return err
 	}
 	w.Header().Set("Cache-Control", "no-store")
 	reader := s.Events.Follow(after, filter)
@@ -48,13 +44,43 @@ func (s *server) events(w http.ResponseWriter, r *request) error {
 	case !follow:
 		var b bytes.Buffer
 		for _, e := range kept(s.Events, reader) {
-			writeEvent(&b, &e)
+			writeEvent(&b, e.ID.String(), string(e.Type), &e)
 		}
 		w.Header().Set("Content-Type", eventStream)
 		s.write(w, http.StatusOK, b.Bytes())
 		return nil
 	}
-	return s.feed(w, r, reader)
+	return s.feed(r.Context(), w, r, &logSource{reader})
+}
+
+// logSource is the log of events as the source of a feed.
+type logSource struct{ reader *event.Reader }
+
+func (l *logSource) next(ctx context.Context, b *bytes.Buffer) error {
+	e, err := l.reader.Next(ctx)
+	if err == nil {
+		writeEvent(b, e.ID.String(), string(e.Type), &e)
+	}
+	return err
+}
+
+func (l *logSource) take(b *bytes.Buffer) bool {
+	e, ok := l.reader.Take()
+	if ok {
+		writeEvent(b, e.ID.String(), string(e.Type), &e)
+	}
+	return ok
+}
+
+func (l *logSource) place() string { return l.reader.Seen().String() }
+
+// wantsFollow tells whether a client wants to be told what comes, too.
+func wantsFollow(r *request, mediaType string) (bool, error) {
+	follow, err := boolQuery(r, "follow", mediaType == eventStream)
+	if err == nil && follow && mediaType != eventStream {
+		err = task.Faultf(task.KindInvalid, "JSON tells of what is kept and ends; take follow=false, or Accept: %s", eventStream)
+	}
+	return follow, err
 }
 
 // kept is what a reader gets of what the log has by now.
@@ -111,12 +137,12 @@ func (s *server) eventsAfter(r *request) (event.ID, error) {
 
 // writeEvent writes an event as WHATWG's HTML has it ("Server-sent events", "Parsing an
 // event stream").
-func writeEvent(b *bytes.Buffer, e *event.Event) {
+func writeEvent(b *bytes.Buffer, id, name string, e any) {
 	data, err := json.Marshal(e)
 	if err != nil {
 		panic("api: an event does not encode: " + err.Error())
 	}
-	fmt.Fprintf(b, "id: %v\nevent: %s\ndata: %s\n\n", e.ID, e.Type, data)
+	fmt.Fprintf(b, "id: %s\nevent: %s\ndata: %s\n\n", id, name, data)
 }
 
 func typeNames(types []event.Type) string {

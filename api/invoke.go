@@ -18,7 +18,9 @@ type buffer struct{ in, out []byte }
 const mostKept = 128 << 10
 
 // Buffers tells what came of keeping memory from one request for another.
-func Buffers() []reuse.Stats { return []reuse.Stats{buffers.Stats(), chunks.Stats()} }
+func Buffers() []reuse.Stats {
+	return []reuse.Stats{buffers.Stats(), chunks.Stats(), posts.Stats(), lots.Stats()}
+}
 
 func (s *server) invoke(w http.ResponseWriter, r *request) error {
 	in, err := invocationOf(r)

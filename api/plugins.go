@@ -172,13 +172,27 @@ func (s *server) listInstances(w http.ResponseWriter, r *request) error {
 	return s.writeJSON(w, http.StatusOK, map[string]any{"instances": s.Invoker.Instances(p.Namespace, p.Name)})
 }
 
+// deletePlugin forgets a plugin, but not while tasks wait for it, unless these are to be
+// canceled.
 func (s *server) deletePlugin(w http.ResponseWriter, r *request) error {
-	// There are no tasks yet that could wait for the plugin, so force changes nothing.
-	if _, err := boolQuery(r, "force", false); err != nil {
+	name := r.param("name")
+	force, err := boolQuery(r, "force", false)
+	if err != nil {
 		return err
 	}
-	if err := s.Catalogue.Delete(r.Context(), namespace, r.param("name")); err != nil {
+	if s.Queue != nil && !force {
+		if n := s.Queue.Waiting(namespace, name); n > 0 {
+			return task.Faultf(task.KindConflict, "%d tasks of %s have not ended; wait for them, or delete it with force=true, which cancels them", n, name)
+		}
+	}
+	if err := s.Catalogue.Delete(r.Context(), namespace, name); err != nil {
 		return err
+	}
+	if s.Queue != nil && force {
+		// Now no more can come.
+		if err := s.cancelTasksOf(r.Context(), name); err != nil {
+			return err
+		}
 	}
 	w.WriteHeader(http.StatusNoContent)
 	return nil
@@ -200,17 +214,4 @@ func (s *server) getModule(w http.ResponseWriter, r *request) error {
 	// Answers ranges and If-None-Match.
 	http.ServeContent(w, r.Request, "", v.CreatedAt, bytes.NewReader(module))
 	return nil
-}
-
-// boolQuery reads a query parameter that is true or false.
-func boolQuery(r *request, name string, absent bool) (bool, error) {
-	text := r.URL.Query().Get(name)
-	if text == "" {
-		return absent, nil
-	}
-	b, err := strconv.ParseBool(text)
-	if err != nil {
-		return false, task.Faultf(task.KindInvalid, "the query parameter %s is %q; write true or false", name, text)
-	}
-	return b, nil
 }

@@ -1,15 +1,14 @@
 package api
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"runtime/debug"
-	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/go-chi/chi/v5"
@@ -69,6 +68,7 @@ type problem struct {
 	Detail    string    `json:"detail"`
 	Kind      task.Kind `json:"kind"`
 	RequestID task.ID   `json:"request_id"`
+	Task      task.ID   `json:"task,omitempty"` // whose fault it is, rather than the request's
 	Plugin    string    `json:"plugin,omitempty"`
 	Version   int       `json:"version,omitempty"`
 	Stack     []string  `json:"stack,omitempty"`
@@ -88,7 +88,8 @@ func (f *httpFault) Unwrap() error { return f.fault }
 type request struct {
 	*http.Request
 	id      task.ID
-	version int // of the plugin that was called, once known
+	plugin  string // that it is about, where the path does not say so
+	version int    // of the plugin that was called, once known
 
 	values [5]string // of headers, which are slices of it
 }
@@ -132,23 +133,6 @@ func (s *server) handle(h handler, query ...string) http.HandlerFunc {
 	}
 }
 
-// checkQuery refuses parameters a route does not know, by name.
-func checkQuery(r *http.Request, known []string) error {
-	if r.URL.RawQuery == "" {
-		return nil
-	}
-	for name := range r.URL.Query() {
-		if slices.Contains(known, name) {
-			continue
-		}
-		if len(known) == 0 {
-			return task.Faultf(task.KindInvalid, "unknown query parameter %q; none are known here", name)
-		}
-		return task.Faultf(task.KindInvalid, "unknown query parameter %q; known here: %s", name, strings.Join(known, ", "))
-	}
-	return nil
-}
-
 // retryAfter is a Retry-After in seconds (RFC 9110, section 10.2.3), of at least one and
 // at most a minute: what was measured is not good for longer.
 func retryAfter(d time.Duration) int {
@@ -157,19 +141,20 @@ func retryAfter(d time.Duration) int {
 
 func (s *server) writeProblem(w http.ResponseWriter, r *request, err error) {
 	fault := task.FaultOf(err)
-	status, _, body := s.problemOf(r, r.id, r.version, err)
-	if status == http.StatusServiceUnavailable || fault.RetryAfter > 0 {
+	p := s.problemOf(r, r.id, err)
+	p.Version = r.version
+	if p.Status == http.StatusServiceUnavailable || fault.RetryAfter > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(retryAfter(fault.RetryAfter)))
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
-	s.write(w, status, append(body, '\n'))
+	s.write(w, p.Status, append(p.document(), '\n'))
 }
 
-// problemOf returns the status and the problem document for what became of a call, and
-// logs it if it is ours. The version of the plugin is 0 where none was chosen.
-func (s *server) problemOf(r *request, id task.ID, version int, err error) (status int, kind task.Kind, document []byte) {
+// problemOf returns the problem document for what became of a call or a task, of no version
+// yet, and logs it if it is ours.
+func (s *server) problemOf(r *request, id task.ID, err error) *problem {
 	fault := task.FaultOf(err)
-	status = Status(fault.Kind)
+	status := Status(fault.Kind)
 	if f, ok := errors.AsType[*httpFault](err); ok {
 		status = f.status
 	}
@@ -177,12 +162,22 @@ func (s *server) problemOf(r *request, id task.ID, version int, err error) (stat
 		s.Log.Error("a request failed", slog.String("request_id", string(id)),
 			slog.String("method", r.Method), slog.String("path", r.URL.Path), slog.Any("error", err))
 	}
-	document, err = json.Marshal(problem{
-		Type: "urn:prismrt:fault:" + string(fault.Kind), Title: titles[fault.Kind], Status: status, Detail: fault.Message,
-		Kind: fault.Kind, RequestID: id, Plugin: r.param("name"), Version: version, Stack: fault.Stack, Log: fault.Log,
-	})
+	p := problemFor(fault, status)
+	p.RequestID, p.Plugin = id, cmp.Or(r.plugin, r.param("name"))
+	return p
+}
+
+func problemFor(f *task.Fault, status int) *problem {
+	return &problem{
+		Type: "urn:prismrt:fault:" + string(f.Kind), Title: titles[f.Kind], Status: status, Detail: f.Message,
+		Kind: f.Kind, Stack: f.Stack, Log: f.Log,
+	}
+}
+
+func (p *problem) document() []byte {
+	document, err := json.Marshal(p)
 	if err != nil {
 		panic("api: a problem document does not encode: " + err.Error())
 	}
-	return status, fault.Kind, document
+	return document
 }

@@ -2,12 +2,7 @@ package api
 
 import (
 	"context"
-	"errors"
-	"io"
-	"net"
 	"net/http"
-	"os"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -20,17 +15,9 @@ const (
 	// many guests of it run at once if they leave the cores idle.
 	aheadOfCore = 4
 
-	// A stream reads into blocks of blockBytes, of which it has one that is split, one that
-	// waits, and one that is read into.
-	blockBytes = 64 << 10
-	blocksKept = 3
-
 	// impatience is how long a stream waits for a chunk to be answered in full before it
 	// sends what there is of it.
 	impatience = time.Millisecond
-
-	// lingering is how long a client is given to notice that a stream has ended early.
-	lingering = 5 * time.Second
 )
 
 // stream is a batch under way. One goroutine reads blocks of its body, one splits them
@@ -39,101 +26,32 @@ const (
 // answers.
 type stream struct {
 	*server
-	request *request
-	in      task.Invocation // what the calls share
+	*duplex
+	in task.Invocation // what the calls share
 
 	mediaType string
 	notation  notation
 	traced    *tracing.Batch // nil: it is not recorded
 
-	ctx        context.Context
-	leave      context.CancelCauseFunc
-	controller *http.ResponseController
-	body       io.Reader
+	limit int         // bytes of an item, as the stream begins
+	queue chan *chunk // in the order of their items
+	whole bool        // all of the body was read, set when the queue is closed
+	turns chan struct{}
 
-	limit          int         // bytes of an item, as the stream begins
-	blocks, unused chan []byte // read, to be split; split, to be read into
-	broke          error       // why there are no more blocks, set when they are closed
-	queue          chan *chunk // in the order of their items
-	whole          bool        // all of the body was read, set when the queue is closed
-	turns          chan struct{}
-
-	patience patience
 	each     atomic.Int64 // nanoseconds a call takes; 0: that is not known yet
 	fuel     atomic.Int64 // of all calls so far
 	faults   atomic.Int64 // among the answers so far
 	answered int64        // items; only the handler's goroutine counts them
-	parts    sync.WaitGroup
 }
 
 // serve answers all items and reports whether that was all there was to do.
 func (s *stream) serve(w http.ResponseWriter) bool {
-	defer context.AfterFunc(s.request.Context(), s.left)()
-	s.parts.Go(s.read)
+	defer s.begin()()
 	s.parts.Go(s.split)
 	err := s.write(w)
-	s.leave(err)
-	if err != nil || !s.whole {
-		s.patience.settle(time.Now()) // wakes the reader
-	}
-	s.parts.Wait()
-	return err == nil && s.whole
-}
-
-// left is told that the server gave the request up: the client has left, or the server
-// stops. A client that was silent for too long looks the same, but gets an answer.
-func (s *stream) left() {
-	if !s.patience.over() {
-		s.leave(context.Cause(s.request.Context()))
-	}
-}
-
-// read reads blocks until the body ends or the client leaves.
-func (s *stream) read() {
-	defer close(s.blocks)
-	for n := 0; ; n++ {
-		var block []byte
-		if n < blocksKept {
-			block = make([]byte, blockBytes)
-		} else {
-			select {
-			case block = <-s.unused:
-			case <-s.ctx.Done():
-				return
-			}
-		}
-		for filled := 0; filled == 0; {
-			s.patience.renew()
-			var err error
-			if filled, err = s.body.Read(block); filled > 0 {
-				select {
-				case s.blocks <- block[:filled]:
-				case <-s.ctx.Done():
-					return
-				}
-			}
-			if err != nil {
-				s.end(err)
-				return
-			}
-		}
-	}
-}
-
-// end is told why there is no more to read.
-func (s *stream) end(err error) {
-	s.broke = err
-	_, network := errors.AsType[net.Error](err)
-	switch {
-	case err == io.EOF: //nolint:errorlint // the end is never wrapped
-		// From here on the server watches the connection, and a deadline would look like
-		// the client's leaving.
-		s.patience.settle(time.Time{})
-	case errors.Is(err, os.ErrDeadlineExceeded):
-		s.patience.settle(time.Now()) // that it is told so is no progress
-	case network, errors.Is(err, io.ErrUnexpectedEOF):
-		s.leave(err)
-	}
+	whole := err == nil && s.whole
+	s.end(err, whole)
+	return whole
 }
 
 // write answers chunk by chunk. It sends what it has when there is nothing more to add.
@@ -193,16 +111,4 @@ func (s *stream) answer(w http.ResponseWriter, c *chunk, impatient *time.Timer) 
 			return nil
 		}
 	}
-}
-
-// flush sends what was written.
-func (s *stream) flush() error {
-	s.patience.renew()
-	s.hurry()
-	return s.controller.Flush()
-}
-
-// hurry gives the client until then to take more.
-func (s *stream) hurry() {
-	_ = s.controller.SetWriteDeadline(time.Now().Add(s.BodyTimeout))
 }

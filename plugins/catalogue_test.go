@@ -137,7 +137,7 @@ func (r *runner) Forget(d task.Digest) error {
 // open opens the catalogue kept in dir.
 func open(t *testing.T, dir string) (*plugins.Catalogue, *runner) {
 	t.Helper()
-	db, err := sqlite.Open(t.Context(), filepath.Join(dir, "prismrt.db"))
+	db, err := sqlite.Open(t.Context(), filepath.Join(dir, "prismrt.db"), sqlite.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -45,9 +45,9 @@ With --batch, a line is {"output": ...}, {"output_base64": ...} for what is not 
 
 // Run calls the plugin.
 func (c *callCmd) Run(ctx context.Context, t *terminal, g *globals) error {
-	plugin, function, slash := strings.Cut(c.Target, "/")
-	if plugin == "" || slash && function == "" {
-		return misuse{fmt.Errorf("%q is not a plugin, nor plugin/function", c.Target)}
+	plugin, function, err := cutTarget(c.Target)
+	if err != nil {
+		return err
 	}
 	if c.Timeout < 0 {
 		return misuse{errors.New("--timeout must be over 0")}
@@ -56,7 +56,7 @@ func (c *callCmd) Run(ctx context.Context, t *terminal, g *globals) error {
 	if c.Batch {
 		return c.batch(ctx, t, g, plugin, options)
 	}
-	input, err := c.input(t)
+	input, err := c.Data.read(t)
 	if err != nil {
 		return err
 	}
@@ -83,7 +83,7 @@ func (c *callCmd) Run(ctx context.Context, t *terminal, g *globals) error {
 func (c *callCmd) batch(ctx context.Context, t *terminal, g *globals, plugin string, options client.CallOptions) error {
 	lines := t.in
 	if c.Data.given && c.Data.text != "-" {
-		input, err := c.input(t)
+		input, err := c.Data.read(t)
 		if err != nil {
 			return err
 		}
@@ -125,28 +125,6 @@ func (c *callCmd) batch(ctx context.Context, t *terminal, g *globals, plugin str
 	}
 }
 
-// input returns what --data stands for.
-func (c *callCmd) input(t *terminal) ([]byte, error) {
-	if !c.Data.given && t.typed {
-		return nil, nil
-	}
-	if !c.Data.given || c.Data.text == "-" {
-		input, err := io.ReadAll(t.in)
-		if err != nil {
-			return nil, misuse{fmt.Errorf("cannot read standard input: %w", err)}
-		}
-		return input, nil
-	}
-	if path, ok := strings.CutPrefix(c.Data.text, "@"); ok {
-		input, err := os.ReadFile(path)
-		if err != nil {
-			return nil, misuse{fmt.Errorf("cannot read the input: %w", err)}
-		}
-		return input, nil
-	}
-	return []byte(c.Data.text), nil
-}
-
 // data is the value of --data, byte for byte. As a string it would pass through
 // kong's JSON, which replaces what is not UTF-8.
 type data struct {
@@ -162,6 +140,37 @@ func (d *data) Decode(ctx *kong.DecodeContext) error {
 	}
 	d.given, d.text = true, token.String()
 	return nil
+}
+
+// read returns what it stands for: without it, standard input where nobody types there.
+func (d *data) read(t *terminal) ([]byte, error) {
+	if !d.given && t.typed {
+		return nil, nil
+	}
+	if !d.given || d.text == "-" {
+		input, err := io.ReadAll(t.in)
+		if err != nil {
+			return nil, misuse{fmt.Errorf("cannot read standard input: %w", err)}
+		}
+		return input, nil
+	}
+	if path, ok := strings.CutPrefix(d.text, "@"); ok {
+		input, err := os.ReadFile(path)
+		if err != nil {
+			return nil, misuse{fmt.Errorf("cannot read the input: %w", err)}
+		}
+		return input, nil
+	}
+	return []byte(d.text), nil
+}
+
+// cutTarget tells a plugin from its function.
+func cutTarget(target string) (plugin, function string, err error) {
+	plugin, function, slash := strings.Cut(target, "/")
+	if plugin == "" || slash && function == "" {
+		return "", "", misuse{fmt.Errorf("%q is not a plugin, nor plugin/function", target)}
+	}
+	return plugin, function, nil
 }
 
 // answer is a result as --json prints it.

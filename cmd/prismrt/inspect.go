@@ -87,7 +87,7 @@ func (c *inspectCmd) Run(ctx context.Context, t *terminal, g *globals) error {
 // refused ends with the code of a fault after everything was said.
 type refused struct{}
 
-func (refused) Error() string { return "an upload would be refused" }
+func (refused) Error() string { return "refused" }
 
 // inspect asks what an upload would.
 func inspect(ctx context.Context, module []byte, abi task.ABI) (*inspection, error) {

@@ -31,6 +31,8 @@ type commandLine struct {
 	// Commands that talk to a server.
 	Push    pushCmd    `cmd:"" help:"Upload a module as a new version of a plugin."`
 	Call    callCmd    `cmd:"" help:"Run a plugin on an input."`
+	Submit  submitCmd  `cmd:"" help:"Submit a task: a call that is not lost, and is made when there is room."`
+	Tasks   tasksCmd   `cmd:"" help:"List tasks, show, cancel and send them again."`
 	Plugins pluginsCmd `cmd:"" help:"List the plugins, or the versions of one."`
 	Live    liveCmd    `cmd:"" help:"Send calls to another version, or a part of them: roll back, or forward."`
 	Profile profileCmd `cmd:"" help:"Show in which functions a plugin burns its fuel and waits."`

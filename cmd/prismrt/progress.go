@@ -8,51 +8,67 @@ import (
 	"github.com/schollz/progressbar/v3"
 )
 
-// barDelay is how long an upload may take before a bar appears: what is over in
-// a blink needs none.
+// barDelay is how long something may take before a bar appears: what is over in a blink
+// needs none.
 const barDelay = 500 * time.Millisecond
 
-// uploadBar shows how far an upload is.
-type uploadBar struct {
-	w       io.Writer
+// bar shows how far something is.
+type bar struct {
 	started time.Time
+	options []progressbar.Option
 
 	mu      sync.Mutex
-	bar     *progressbar.ProgressBar // nil until it appears
+	bar     *progressbar.ProgressBar // from the first progress on, since it measures time
+	shown   bool
 	stopped bool
 }
 
-func newUploadBar(w io.Writer) *uploadBar { return &uploadBar{w: w, started: time.Now()} }
+// newUploadBar makes a bar of bytes.
+func newUploadBar(w io.Writer) *bar {
+	return newBar(w, "uploading", progressbar.OptionShowBytes(true), progressbar.OptionUseIECUnits(true))
+}
 
-// progress is told how many bytes are on their way, by whatever goroutine.
-func (u *uploadBar) progress(sent, total int64) {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	if u.stopped || time.Since(u.started) < barDelay {
+// newTaskBar makes a bar of tasks, with how many come in a second.
+func newTaskBar(w io.Writer, description string) *bar {
+	return newBar(w, description, progressbar.OptionShowCount(), progressbar.OptionShowIts(), progressbar.OptionSetItsString("tasks"))
+}
+
+func newBar(w io.Writer, description string, options ...progressbar.Option) *bar {
+	return &bar{started: time.Now(), options: append(options,
+		progressbar.OptionSetWriter(w),
+		progressbar.OptionSetDescription(description),
+		progressbar.OptionSetWidth(30),
+		progressbar.OptionThrottle(100*time.Millisecond),
+		progressbar.OptionClearOnFinish(),
+	)}
+}
+
+// progress is told how much there is by now, by whatever goroutine, and of how much: -1 is
+// unknown.
+func (b *bar) progress(now, total int64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.stopped {
 		return
 	}
-	if u.bar == nil {
-		u.bar = progressbar.NewOptions64(total,
-			progressbar.OptionSetWriter(u.w),
-			progressbar.OptionSetDescription("uploading"),
-			progressbar.OptionShowBytes(true),
-			progressbar.OptionUseIECUnits(true),
-			progressbar.OptionSetWidth(30),
-			progressbar.OptionThrottle(100*time.Millisecond),
-			progressbar.OptionClearOnFinish(),
-		)
+	if b.bar == nil {
+		b.bar = progressbar.NewOptions64(total, b.options...)
+		b.bar.Reset() // without which its clock would start when it is shown
 	}
-	// A terminal that cannot be written to is no reason to fail an upload.
-	_ = u.bar.Set64(sent)
+	if b.shown = b.shown || time.Since(b.started) >= barDelay; !b.shown {
+		return
+	}
+	// A terminal that cannot be written to is no reason to fail.
+	_ = b.bar.Set64(now)
 }
 
 // stop takes the bar away.
-func (u *uploadBar) stop() {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	u.stopped = true
-	if u.bar != nil {
-		_ = u.bar.Exit()
-		_ = u.bar.Clear()
+func (b *bar) stop() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.stopped = true
+	if b.shown {
+		_ = b.bar.Exit()
+		_ = b.bar.Clear()
 	}
 }

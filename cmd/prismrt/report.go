@@ -65,6 +65,9 @@ func reportProblem(t *terminal, p *client.Problem) {
 	if p.Plugin != "" && p.Version != 0 {
 		t.complain("  %s version %d\n", p.Plugin, p.Version)
 	}
+	if p.Task != "" {
+		t.complain("  task %s\n", p.Task)
+	}
 	if p.RequestID != "" {
 		t.complain("  request %s\n", p.RequestID)
 	}

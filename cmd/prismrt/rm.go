@@ -3,7 +3,8 @@ package main
 import "context"
 
 type rmCmd struct {
-	Name string `arg:"" help:"The plugin."`
+	Name  string `arg:"" help:"The plugin."`
+	Force bool   `help:"Cancel the tasks that wait for it; without this, it is not removed while there are some."`
 }
 
 // Run removes the plugin.
@@ -12,7 +13,11 @@ func (r *rmCmd) Run(ctx context.Context, t *terminal, g *globals) error {
 	if err != nil {
 		return err
 	}
-	if err := server.Delete(ctx, r.Name); err != nil {
+	remove := server.Delete
+	if r.Force {
+		remove = server.ForceDelete
+	}
+	if err := remove(ctx, r.Name); err != nil {
 		return err
 	}
 	if g.JSON {

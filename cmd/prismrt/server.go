@@ -146,7 +146,7 @@ func (s *server) open(ctx context.Context) error {
 		Database:  func() sql.DBStats { return s.db.Stats() },
 		Backlog:   func() monitor.Backlog { return monitor.BacklogOf(s.listener) },
 	})
-	if s.db, err = sqlite.Open(ctx, filepath.Join(dir, "prismrt.db")); err != nil {
+	if s.db, err = sqlite.Open(ctx, filepath.Join(dir, "prismrt.db"), sqlite.Options{}); err != nil {
 		return err
 	}
 	s.db.OnCommit = s.monitor.Commits.Observe

@@ -18,15 +18,15 @@ type terminal struct {
 	in       io.Reader
 	out, err io.Writer
 
-	// A person sits at the other end of in, or looks at err.
-	typed, watched bool
+	// A person sits at the other end of in, or looks at err, or at out.
+	typed, watched, shown bool
 }
 
 // standard returns the standard streams of the process.
 func standard() *terminal {
 	return &terminal{
 		in: os.Stdin, out: os.Stdout, err: os.Stderr,
-		typed: isTerminal(os.Stdin), watched: isTerminal(os.Stderr),
+		typed: isTerminal(os.Stdin), watched: isTerminal(os.Stderr), shown: isTerminal(os.Stdout),
 	}
 }
 

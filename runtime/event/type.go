@@ -64,6 +64,20 @@ const (
 	// As CallFailed. A Burst.
 	CallRefused Type = "call.refused"
 
+	// TaskFailed: attempts at tasks failed and are followed by another one, with the Kind and
+	// the Message of the task that RequestID names. A Burst for each plugin.
+	TaskFailed Type = "task.failed"
+
+	// TaskDead: tasks were given up. As TaskFailed.
+	TaskDead Type = "task.dead"
+
+	// StoreFailed: tasks are not taken, since what was to be stored was not. Kind and Message
+	// say why.
+	StoreFailed Type = "store.failed"
+
+	// StoreRecovered: tasks are taken again.
+	StoreRecovered Type = "store.recovered"
+
 	// ScheduleFailed: the task of a schedule cannot be submitted. Kind and Message say why.
 	// Data: schedule, moment, submitted. It is told once of failures in a row.
 	ScheduleFailed Type = "schedule.failed"
@@ -95,7 +109,8 @@ var Types = []Type{
 	ServerStarted, ServerReady, ServerStopping,
 	VersionUploaded, VersionLive, VersionFenced, VersionResumed, VersionTookOver, VersionFailed,
 	CanaryStarted, CanaryEnded, PluginDeleted, InstanceFailed, InstanceDied,
-	CallFailed, CallRefused, ScheduleFailed, ScheduleMissed, CallbackFailed, FindingOpened, FindingClosed,
+	CallFailed, CallRefused, TaskFailed, TaskDead, StoreFailed, StoreRecovered, ScheduleFailed, ScheduleMissed, CallbackFailed,
+	FindingOpened, FindingClosed,
 }
 
 // Known tells whether t is a type, or the subject of some: "version" stands for all

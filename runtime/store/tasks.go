@@ -252,10 +252,10 @@ type Tasks interface {
 	// task need not be there yet.
 	Watch(id task.ID) (changed <-chan struct{}, stop func())
 
-	// Forget removes ended tasks that have expired by now, and then the oldest ended ones by
-	// id beyond the newest keep (0: as many as there are), at most so many altogether, with
-	// what they owe to a URL; and of the keys that ran out by now, at most so many, too. It
-	// returns how many tasks.
+	// Forget removes ended tasks that have expired by now, those that did first, and then the
+	// oldest of the other ended ones by id beyond the newest keep (0: as many as there are), at
+	// most so many altogether, with what they owe to a URL; and of the keys that ran out by now
+	// those that did first, at most so many, too. It returns how many tasks.
 	Forget(ctx context.Context, now time.Time, keep int64, most int) (int, error)
 
 	// Counts tells how many tasks of each plugin there are in each state, in no order and

@@ -38,8 +38,10 @@ func (c *Client) Batch(ctx context.Context, plugin string, inputs iter.Seq[[]byt
 		box := newOutbox()
 		defer box.close(context.Canceled)
 		go func() {
+			var length [4]byte
 			for input := range inputs {
-				if !box.send(input) {
+				binary.LittleEndian.PutUint32(length[:], uint32(len(input)))
+				if !box.send(length[:], input) {
 					return
 				}
 			}

@@ -53,9 +53,14 @@ func (c *Client) Call(ctx context.Context, plugin string, input []byte, opts Cal
 		return nil, err
 	}
 	defer resp.Body.Close()
+	return resultOf(resp, fmt.Sprintf("%q", plugin))
+}
+
+// resultOf reads an output and what comes with it.
+func resultOf(resp *http.Response, of string) (*Result, error) {
 	output, err := io.ReadAll(resp.Body)
 	if err != nil {
-		return nil, fmt.Errorf("read the output of %q: %w", plugin, err)
+		return nil, fmt.Errorf("read the output of %s: %w", of, err)
 	}
 	r := &Result{
 		Output:    output,

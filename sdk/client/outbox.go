@@ -1,7 +1,6 @@
 package client
 
 import (
-	"encoding/binary"
 	"io"
 	"sync"
 )
@@ -9,7 +8,7 @@ import (
 // outboxSize is from how many bytes on an outbox makes its sender wait.
 const outboxSize = 64 << 10
 
-// outbox is a body of frames: what is sent is read at once, together with all else that
+// outbox is a body that is written while it is sent: what is sent is read at once, together with all else that
 // was sent meanwhile.
 type outbox struct {
 	mu      sync.Mutex
@@ -25,8 +24,8 @@ func newOutbox() *outbox {
 	return b
 }
 
-// send puts a frame in, and reports false when the outbox was closed.
-func (b *outbox) send(input []byte) bool {
+// send puts the parts of an item in, and reports false when the outbox was closed.
+func (b *outbox) send(parts ...[]byte) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for len(b.waiting) >= outboxSize && b.end == nil {
@@ -35,7 +34,9 @@ func (b *outbox) send(input []byte) bool {
 	if b.end != nil {
 		return false
 	}
-	b.waiting = append(binary.LittleEndian.AppendUint32(b.waiting, uint32(len(input))), input...)
+	for _, part := range parts {
+		b.waiting = append(b.waiting, part...)
+	}
 	b.changed.Broadcast()
 	return true
 }

@@ -191,9 +191,15 @@ func (c *Client) setLive(ctx context.Context, name string, in any) (*Plugin, err
 	return &p, nil
 }
 
-// Delete stops a plugin and forgets all its versions.
+// Delete stops a plugin and forgets all its versions. While tasks wait for it, that is a
+// *Problem of KindConflict.
 func (c *Client) Delete(ctx context.Context, name string) error {
 	return c.json(ctx, http.MethodDelete, pluginPath(name), nil, nil)
+}
+
+// ForceDelete is Delete, and cancels the tasks that wait.
+func (c *Client) ForceDelete(ctx context.Context, name string) error {
+	return c.json(ctx, http.MethodDelete, pluginPath(name)+"?force=true", nil, nil)
 }
 
 // Module returns the bytes of a version as they were uploaded. It fails when

@@ -53,6 +53,7 @@ type Problem struct {
 	Kind Kind `json:"kind,omitempty"`
 
 	RequestID string `json:"request_id,omitempty"` // finds the request in the server's log
+	Task      string `json:"task,omitempty"`       // the task whose fault it is; empty: it is the request's
 	Plugin    string `json:"plugin,omitempty"`     // empty when it is about none
 	Version   int    `json:"version,omitempty"`    // 0 when no version had been chosen yet
 

@@ -1,22 +1,24 @@
 // Package sqlite keeps what must survive in one SQLite database, readable with
-// the ordinary sqlite3 program.
+// the ordinary sqlite3 program, and large inputs and outputs as files beside it.
 package sqlite
 
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	_ "embed"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/url"
 	"path/filepath"
+	"sync"
 	"time"
 
-	_ "modernc.org/sqlite" // the driver "sqlite"
+	"modernc.org/sqlite" // the driver "sqlite", too
 
 	"github.com/marketprism/prismrt/runtime/store"
 	"github.com/marketprism/prismrt/runtime/store/blob"
+	"github.com/marketprism/prismrt/runtime/task"
 )
 
 //go:embed schema.sql
@@ -25,53 +27,181 @@ var schema string
 //go:embed releases.sql
 var releases string
 
+//go:embed tasks.sql
+var tasks string
+
 // migrations bring a database from version i to i+1 (PRAGMA user_version). One
 // that was released is never changed.
-var migrations = []string{schema, releases}
+var migrations = []string{schema, releases, tasks}
+
+// Options say how a database is kept. A zero field takes the default in brackets.
+type Options struct {
+	// SyncEvery is how often what was committed is synced to the disk [with each commit,
+	// before it is answered].
+	//
+	// With an interval, commits do not wait for the disk. When the process dies, nothing is
+	// lost all the same; when the power fails or the system crashes, what was answered within
+	// the last interval may be: tasks that were accepted are not there, and tasks that had
+	// ended are run again. What is there is whole, and in the order of the commits. Changes of
+	// plugins and schedules are synced at once in any case.
+	SyncEvery time.Duration
+
+	// Readers is how many reads there are at the same time [4], with up to 8 MiB of cache each.
+	Readers int
+}
+
+func (o Options) filled() (Options, error) {
+	if o.Readers == 0 {
+		o.Readers = 4
+	}
+	var errs []error
+	if o.SyncEvery < 0 {
+		errs = append(errs, fmt.Errorf("SyncEvery is %v, and must not be negative", o.SyncEvery))
+	}
+	if o.Readers < 1 {
+		errs = append(errs, fmt.Errorf("Readers is %d, and must be 1 at least", o.Readers))
+	}
+	return o, errors.Join(errs...)
+}
 
 // DB is an open database. It is safe for concurrent use.
 type DB struct {
-	sql *sql.DB
+	options Options
+	path    string
+
+	write, read, copy *sql.DB // the writer's connection, those that read, and the checkpointer's
+	statements        struct{ records, leased *sql.Stmt }
+	writer            *writer
+	bodies            *bodies
+	syncer            syncer
+	checkpoints       checkpoints
 
 	// OnCommit is told how long each change took to be written and synced, from when its
-	// statements were done; of a change of a single statement, that one included. Nil:
-	// nobody is. It is set before the database is used.
+	// statements were done. Changes that were made together are one. Nil: nobody is. It is set
+	// before the database is used.
 	OnCommit func(time.Duration)
+
+	mu      sync.Mutex
+	broken  error
+	plugins plugins
+	digests digests
+	lanes   map[laneKey]*lane
+	held    map[int64]*held
+	counts  counts // of all plugins
+	last    task.ID
+	arrived chan struct{} // closed at the next arrival in a lane
+	watched map[int64]*watch
+
+	leaseRows int64 // the number of the last one; the writer's
 }
 
-var _ store.Catalogue = (*DB)(nil)
-
-// Open opens the file at path, making and migrating it as needed. Every commit
-// is synced: WAL with synchronous=FULL (sqlite.org/pragma.html).
-func Open(ctx context.Context, path string) (*DB, error) {
-	pragmas := url.Values{
-		"_pragma": {"busy_timeout(5000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(ON)"},
-		"_txlock": {"immediate"},
-	}
-	dsn := url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: pragmas.Encode()}
-	handle, err := sql.Open("sqlite", dsn.String())
+// Open opens the file at path, making and migrating it as needed, and the folder of large
+// inputs and outputs, which has the same name and "-bodies". What was leased goes back to
+// its lanes: whoever had it is gone. Nothing else may have the file open to write.
+//
+// Every commit is synced, as Options say: WAL with synchronous=FULL
+// (sqlite.org/pragma.html).
+func Open(ctx context.Context, path string, o Options) (*DB, error) {
+	o, err := o.filled()
 	if err != nil {
-		return nil, fmt.Errorf("open database: %w", err)
+		return nil, err
 	}
-	db := &DB{sql: handle}
-	if err := db.migrate(ctx); err != nil {
-		return nil, errors.Join(fmt.Errorf("open database %s: %w", path, err), handle.Close())
+	// fdatasync leaves out the time of the last change alone. SQLite itself uses it where it
+	// is there (BENCHMARKS.md, "Durable tasks").
+	if _, err := sqlite.Fdatasync(true); err != nil && !errors.Is(err, sqlite.ErrFdatasyncUnavailable) {
+		return nil, err
 	}
-	// SQLite syncs its files; that they are in the folder is ours to sync.
-	if err := blob.SyncDir(filepath.Dir(path)); err != nil {
-		return nil, errors.Join(err, handle.Close())
+	db := &DB{
+		options: o, path: path,
+		plugins: plugins{map[name]*plugin{}, map[int64]*plugin{}},
+		digests: digests{map[task.Digest]int64{}, map[int64]task.Digest{}},
+		lanes:   map[laneKey]*lane{}, held: map[int64]*held{}, arrived: make(chan struct{}), watched: map[int64]*watch{},
+	}
+	db.writer = &writer{db: db}
+	if err := db.open(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("open database %s: %w", path, err), db.Close())
 	}
 	return db, nil
 }
 
-// Stats tells of the connections to the database, and of the waits for one.
-func (db *DB) Stats() sql.DBStats { return db.sql.Stats() }
+func (db *DB) open(ctx context.Context) (err error) {
+	sync := "synchronous(FULL)"
+	if db.options.SyncEvery > 0 {
+		sync = "synchronous(NORMAL)"
+	}
+	if db.write, err = db.handle(1, sync, "journal_mode(WAL)", "foreign_keys(ON)", "wal_autocheckpoint(0)", "cache_size(-32768)"); err != nil {
+		return err
+	}
+	if db.writer.sql, err = db.write.Conn(ctx); err != nil {
+		return err
+	}
+	if err := db.migrate(ctx); err != nil {
+		return err
+	}
+	// SQLite syncs its files; that they are in the folder is ours to sync.
+	if err := blob.SyncDir(filepath.Dir(db.path)); err != nil {
+		return err
+	}
+	if db.bodies, err = openBodies(db.path + "-bodies"); err != nil {
+		return err
+	}
+	if err := db.writer.sql.Raw(func(c any) error {
+		db.writer.conn = newConn(c.(driver.Conn))
+		return db.recover()
+	}); err != nil {
+		return err
+	}
+	if db.read, err = db.handle(db.options.Readers, "query_only(ON)", "cache_size(-8192)"); err != nil {
+		return err
+	}
+	if db.copy, err = db.handle(1, sync, "wal_autocheckpoint(0)"); err != nil {
+		return err
+	}
+	for text, s := range map[string]**sql.Stmt{selectRecords: &db.statements.records, selectLeased: &db.statements.leased} {
+		if *s, err = db.read.PrepareContext(ctx, text); err != nil {
+			return err
+		}
+	}
+	return db.openSyncer()
+}
 
-// Close closes the database.
-func (db *DB) Close() error { return db.sql.Close() }
+// handle opens the database for so many connections.
+func (db *DB) handle(connections int, pragmas ...string) (*sql.DB, error) {
+	values := url.Values{"_pragma": append([]string{"busy_timeout(5000)"}, pragmas...), "_txlock": {"immediate"}}
+	dsn := url.URL{Scheme: "file", Opaque: (&url.URL{Path: db.path}).EscapedPath(), RawQuery: values.Encode()}
+	handle, err := sql.Open("sqlite", dsn.String())
+	if err != nil {
+		return nil, err
+	}
+	handle.SetMaxOpenConns(connections)
+	handle.SetMaxIdleConns(connections)
+	return handle, nil
+}
+
+// Stats tells of the connections that read, and of the waits for one.
+func (db *DB) Stats() sql.DBStats { return db.read.Stats() }
+
+// Close waits for what is being written and closes the database. Later calls fail.
+func (db *DB) Close() error {
+	db.writer.close()
+	db.checkpoints.wait()
+	errs := []error{db.closeSyncer()}
+	if c := db.writer.conn; c != nil {
+		errs = append(errs, db.writer.sql.Raw(func(any) error { return c.close() }))
+	}
+	if db.writer.sql != nil {
+		errs = append(errs, db.writer.sql.Close())
+	}
+	for _, handle := range []*sql.DB{db.read, db.copy, db.write} {
+		if handle != nil {
+			errs = append(errs, handle.Close())
+		}
+	}
+	return errors.Join(errs...)
+}
 
 func (db *DB) migrate(ctx context.Context) error {
-	return db.transact(ctx, func(tx *sql.Tx) error {
+	return db.writer.alone(func(tx *sql.Tx) error {
 		var version int
 		if err := tx.QueryRowContext(ctx, "PRAGMA user_version").Scan(&version); err != nil {
 			return err
@@ -91,131 +221,7 @@ func (db *DB) migrate(ctx context.Context) error {
 	})
 }
 
-// transact runs f in one transaction that holds the write lock from the start.
-func (db *DB) transact(ctx context.Context, f func(*sql.Tx) error) error {
-	tx, err := db.sql.BeginTx(ctx, nil)
-	if err != nil {
-		return err
-	}
-	if err := f(tx); err != nil {
-		return errors.Join(err, tx.Rollback())
-	}
-	defer db.committing()()
-	return tx.Commit()
-}
-
-// committing tells OnCommit how long it took until the returned function was called.
-func (db *DB) committing() (done func()) {
-	if db.OnCommit == nil {
-		return func() {}
-	}
-	begun := time.Now()
-	return func() { db.OnCommit(time.Since(begun)) }
-}
-
-// Plugins implements store.Catalogue.
-func (db *DB) Plugins(ctx context.Context) ([]store.Plugin, error) {
-	rows, err := db.sql.QueryContext(ctx, `
-		SELECT p.namespace, p.name, p.live, p.release, p.created_us, p.updated_us, v.number, v.digest, v.bytes, v.abi, v.manifest, v.facts, v.created_us
-		FROM plugins p JOIN versions v USING (namespace, name)
-		ORDER BY p.namespace, p.name, v.number`)
-	if err != nil {
-		return nil, fmt.Errorf("read plugins: %w", err)
-	}
-	defer rows.Close()
-	var plugins []store.Plugin
-	for rows.Next() {
-		var p store.Plugin
-		var v store.Version
-		var release []byte
-		var created, updated, uploaded int64
-		if err := rows.Scan(&p.Namespace, &p.Name, &p.Live, &release, &created, &updated,
-			&v.Ref.Version, &v.Digest, &v.Bytes, &v.ABI, &v.Manifest, &v.Facts, &uploaded); err != nil {
-			return nil, fmt.Errorf("read plugins: %w", err)
-		}
-		if err := json.Unmarshal(release, &p.Release); err != nil {
-			return nil, fmt.Errorf("read plugins: the release of %s: %w", p.Name, err)
-		}
-		v.Ref.Namespace, v.Ref.Plugin = p.Namespace, p.Name
-		p.CreatedAt, p.UpdatedAt, v.CreatedAt = moment(created), moment(updated), moment(uploaded)
-		if n := len(plugins); n == 0 || plugins[n-1].Namespace != p.Namespace || plugins[n-1].Name != p.Name {
-			plugins = append(plugins, p)
-		}
-		last := &plugins[len(plugins)-1]
-		last.Versions = append(last.Versions, v)
-	}
-	return plugins, rows.Err()
-}
-
-// Add implements store.Catalogue.
-func (db *DB) Add(ctx context.Context, v store.Version, r *store.Release) error {
-	at := v.CreatedAt.UnixMicro()
-	err := db.transact(ctx, func(tx *sql.Tx) error {
-		if _, err := tx.ExecContext(ctx, `
-			INSERT INTO plugins (namespace, name, live, created_us, updated_us) VALUES (?, ?, 0, ?, ?)
-			ON CONFLICT DO UPDATE SET updated_us = excluded.updated_us`,
-			v.Ref.Namespace, v.Ref.Plugin, at, at); err != nil {
-			return err
-		}
-		if _, err := tx.ExecContext(ctx, `
-			INSERT INTO versions (namespace, name, number, digest, bytes, abi, manifest, facts, created_us) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-			v.Ref.Namespace, v.Ref.Plugin, v.Ref.Version, v.Digest, v.Bytes, v.ABI, string(v.Manifest), string(v.Facts), at); err != nil {
-			return err
-		}
-		if r == nil {
-			return nil
-		}
-		return setRelease(ctx, tx, v.Ref.Namespace, v.Ref.Plugin, *r, v.CreatedAt)
-	})
-	if err != nil {
-		return fmt.Errorf("store version: %w", err)
-	}
-	return nil
-}
-
-// SetRelease implements store.Catalogue.
-func (db *DB) SetRelease(ctx context.Context, namespace, name string, r store.Release, at time.Time) error {
-	defer db.committing()()
-	return setRelease(ctx, db.sql, namespace, name, r, at)
-}
-
-func setRelease(ctx context.Context, db execer, namespace, name string, r store.Release, at time.Time) error {
-	canary := r.Live
-	if r.Canary != nil {
-		canary = r.Canary.Version
-	}
-	release, err := json.Marshal(r)
-	if err != nil {
-		return fmt.Errorf("change plugin: %w", err)
-	}
-	return change(ctx, db, `
-		UPDATE plugins SET live = ?3, release = ?5, updated_us = ?6 WHERE namespace = ?1 AND name = ?2
-		AND EXISTS (SELECT 1 FROM versions WHERE namespace = ?1 AND name = ?2 AND number = ?3)
-		AND EXISTS (SELECT 1 FROM versions WHERE namespace = ?1 AND name = ?2 AND number = ?4)`,
-		namespace, name, r.Live, canary, string(release), at.UnixMicro())
-}
-
-// Delete implements store.Catalogue.
-func (db *DB) Delete(ctx context.Context, namespace, name string) error {
-	defer db.committing()()
-	return change(ctx, db.sql, `DELETE FROM plugins WHERE namespace = ?1 AND name = ?2`, namespace, name)
-}
-
-// execer is a database or a transaction in it.
-type execer interface {
-	ExecContext(ctx context.Context, statement string, args ...any) (sql.Result, error)
-}
-
-// change runs a statement that must hit a row.
-func change(ctx context.Context, db execer, statement string, args ...any) error {
-	res, err := db.ExecContext(ctx, statement, args...)
-	if err != nil {
-		return fmt.Errorf("change plugin: %w", err)
-	}
-	if n, err := res.RowsAffected(); err != nil || n == 0 {
-		return errors.Join(store.ErrNotFound, err)
-	}
-	return nil
-}
-
-func moment(us int64) time.Time { return time.UnixMicro(us).UTC() }
+var (
+	_ store.Schedules = (*DB)(nil)
+	_ store.Callbacks = (*DB)(nil)
+)

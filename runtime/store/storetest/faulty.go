@@ -147,8 +147,8 @@ func done(ctx context.Context, f *Faulty, call func() error) error {
 
 // some is what is there, and when there is more.
 type some[T any] struct {
-	value T
-	next  time.Time
+	Value T
+	Next  time.Time
 }
 
 // Submit is that of store.Tasks, as all that follow are of it, of Schedules or Callbacks.
@@ -190,10 +190,10 @@ func (f *Faulty) Expire(ctx context.Context, now time.Time) (int, error) {
 // Promote may fail.
 func (f *Faulty) Promote(ctx context.Context, now time.Time, most int) (int, time.Time, error) {
 	moved, err := through(ctx, f, func() (s some[int], err error) {
-		s.value, s.next, err = f.store.Promote(ctx, now, most)
+		s.Value, s.Next, err = f.store.Promote(ctx, now, most)
 		return s, err
 	})
-	return moved.value, moved.next, err
+	return moved.Value, moved.Next, err
 }
 
 // Cancel may fail.
@@ -252,10 +252,10 @@ func (f *Faulty) DeleteSchedule(ctx context.Context, namespace, name string) err
 // Callbacks may fail.
 func (f *Faulty) Callbacks(ctx context.Context, now time.Time, most int) ([]store.Callback, time.Time, error) {
 	due, err := through(ctx, f, func() (s some[[]store.Callback], err error) {
-		s.value, s.next, err = f.store.Callbacks(ctx, now, most)
+		s.Value, s.Next, err = f.store.Callbacks(ctx, now, most)
 		return s, err
 	})
-	return due.value, due.next, err
+	return due.Value, due.Next, err
 }
 
 // RetryCallbacks may fail.

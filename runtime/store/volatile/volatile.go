@@ -5,7 +5,6 @@ package volatile
 import (
 	"cmp"
 	"context"
-	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -21,11 +20,11 @@ type Store struct {
 	sorted    []*entry // all of them, by id
 	last      task.ID
 	lanes     map[store.Lane]*lane
-	places    int64         // that were given in lanes
-	delayed   []*entry      // those that wait for a time, by that and by id
-	keys      map[key]owner // that are taken
+	places    int64                 // that were given in lanes
+	delayed   []*entry              // those that wait for a time, by that and by id
+	keys      map[key]owner         // that are taken
 	counts    map[store.Count]int64 // those with no Tasks, to how many they are
-	arrived   chan struct{} // closed at the next arrival
+	arrived   chan struct{}         // closed at the next arrival
 	watched   map[task.ID]*watch
 	schedules map[name]store.Schedule
 	callbacks map[task.ID]store.Callback
@@ -193,38 +192,37 @@ func (s *Store) Forget(ctx context.Context, now time.Time, keep int64, most int)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var all, gone []*entry
+	var gone, others []*entry
 	for _, e := range s.sorted {
-		if e.state.Ended() {
-			all = append(all, e)
-		}
-	}
-	for _, e := range all {
-		if len(gone) < most && !e.expires.After(now) {
+		switch {
+		case !e.state.Ended():
+		case e.expires.After(now):
+			others = append(others, e)
+		default:
 			gone = append(gone, e)
 		}
 	}
+	slices.SortStableFunc(gone, func(a, b *entry) int { return a.expires.Compare(b.expires) })
 	if keep > 0 {
-		for _, e := range all[:max(0, int64(len(all))-keep)] {
-			if len(gone) < most && e.expires.After(now) {
-				gone = append(gone, e)
-			}
-		}
+		gone = append(gone, others[:max(0, int64(len(others))-keep)]...)
 	}
+	gone = gone[:min(most, len(gone))]
 	for _, e := range gone {
 		s.countLocked(e, -1)
 		delete(s.tasks, e.task.ID)
 		delete(s.callbacks, e.task.ID)
 	}
 	s.sorted = slices.DeleteFunc(s.sorted, func(e *entry) bool { return s.tasks[e.task.ID] == nil })
-	ranOut := 0
-	maps.DeleteFunc(s.keys, func(_ key, o owner) bool {
-		if o.until.After(now) || ranOut == most {
-			return false
+	var ranOut []key
+	for k, o := range s.keys {
+		if !o.until.After(now) {
+			ranOut = append(ranOut, k)
 		}
-		ranOut++
-		return true
-	})
+	}
+	slices.SortFunc(ranOut, func(a, b key) int { return s.keys[a].until.Compare(s.keys[b].until) })
+	for _, k := range ranOut[:min(most, len(ranOut))] {
+		delete(s.keys, k)
+	}
 	return len(gone), nil
 }
 

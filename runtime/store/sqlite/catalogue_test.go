@@ -19,7 +19,7 @@ import (
 
 func open(t *testing.T, path string) *sqlite.DB {
 	t.Helper()
-	db, err := sqlite.Open(t.Context(), path)
+	db, err := sqlite.Open(t.Context(), path, sqlite.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -41,7 +41,7 @@ func version(name string, number int) store.Version {
 func live(number int) *store.Release { return &store.Release{Live: number} }
 
 func TestWhatWasAddedIsThereAfterReopening(t *testing.T) {
-	if _, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "absent", "prismrt.db")); err == nil {
+	if _, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "absent", "prismrt.db"), sqlite.Options{}); err == nil {
 		t.Fatal("a database opened in a folder that is not there")
 	}
 	path := filepath.Join(t.TempDir(), "a file?with#odd names%20.db")
@@ -188,7 +188,7 @@ func TestCommitsAreSyncedAndTheFileIsOrdinary(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer plain.Close()
-	for pragma, want := range map[string]string{"journal_mode": "wal", "integrity_check": "ok", "user_version": "2"} {
+	for pragma, want := range map[string]string{"journal_mode": "wal", "integrity_check": "ok", "user_version": "3"} {
 		var got string
 		if err := plain.QueryRow("PRAGMA " + pragma).Scan(&got); err != nil || got != want {
 			t.Errorf("%s is %q, %v; want %q", pragma, got, err, want)
@@ -207,7 +207,7 @@ func TestADatabaseOfANewerPrismrtIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	plain.Close()
-	if _, err := sqlite.Open(t.Context(), path); err == nil || !strings.Contains(err.Error(), "newer") {
+	if _, err := sqlite.Open(t.Context(), path, sqlite.Options{}); err == nil || !strings.Contains(err.Error(), "newer") {
 		t.Errorf("got %v", err)
 	}
 }
