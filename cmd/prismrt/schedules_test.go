@@ -134,8 +134,16 @@ func TestAScheduleIsSaidInOneWay(t *testing.T) {
 	s := newShell(t, nil)
 	s.typed = true
 	for _, args := range [][]string{
-		{"s"}, {"s", "p"}, {"s", "p", "--cron", "@daily", "--every", "1m"}, {"s", "--cron", "@daily"}, {"s", "p", "--every", "-1m"}, {"s", "p", "--every", "1500us"},
-		{"s", "p", "--file", "{}"}, {"s", "--file", "{}", "--every", "1m"}, {"s", "--file", `{"odd":1}`}, {"s", "p", "--every", "1m", "--missed", "twice"},
+		{"s"},
+		{"s", "p"},
+		{"s", "p", "--cron", "@daily", "--every", "1m"},
+		{"s", "--cron", "@daily"},
+		{"s", "p", "--every", "-1m"},
+		{"s", "p", "--every", "1500us"},
+		{"s", "p", "--file", "{}"},
+		{"s", "--file", "{}", "--every", "1m"},
+		{"s", "--file", `{"odd":1}`},
+		{"s", "p", "--every", "1m", "--missed", "twice"},
 	} {
 		s.run(2, append([]string{"schedules", "put"}, args...)...)
 	}
