@@ -143,7 +143,7 @@ func (s *server) writeProblem(w http.ResponseWriter, r *request, err error) {
 	fault := task.FaultOf(err)
 	p := s.problemOf(r, r.id, err)
 	p.Version = r.version
-	if p.Status == http.StatusServiceUnavailable || fault.RetryAfter > 0 {
+	if p.Status == http.StatusServiceUnavailable || p.Status == http.StatusTooManyRequests || fault.RetryAfter > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(retryAfter(fault.RetryAfter)))
 	}
 	w.Header().Set("Content-Type", "application/problem+json")

@@ -32,6 +32,7 @@ import (
 	"github.com/marketprism/prismrt/runtime/invoke"
 	"github.com/marketprism/prismrt/runtime/monitor"
 	"github.com/marketprism/prismrt/runtime/profile"
+	"github.com/marketprism/prismrt/runtime/queue"
 	"github.com/marketprism/prismrt/runtime/sched"
 	"github.com/marketprism/prismrt/runtime/store/blob"
 	"github.com/marketprism/prismrt/runtime/store/sqlite"
@@ -53,6 +54,7 @@ type server struct {
 	profiles  *profile.Profiler
 	invoker   *invoke.Invoker
 	catalogue *plugins.Catalogue
+	queue     *queue.Queue
 
 	loading  atomic.Bool
 	stopping atomic.Bool
@@ -93,6 +95,10 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 	var watching sync.WaitGroup
 	watching.Go(func() { s.monitor.Run(calls) })
 	watching.Go(func() { s.watcher().Run(calls) })
+	working, stopWorking := context.WithCancel(calls)
+	worked := make(chan error, 1)
+	go func() { worked <- s.queue.Run(working) }()
+	defer func() { stopWorking(); err = errors.Join(err, <-worked) }()
 	judging := make(chan error, 1)
 	go func() { judging <- s.catalogue.Run(calls) }()
 	defer func() { cancelCalls(); watching.Wait(); err = errors.Join(err, <-judging) }()
@@ -110,6 +116,7 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 	s.log.Info("stopping: no new calls are taken", slog.Any("grace", cfg.Server.Grace))
 	s.events.Publish(event.Event{Type: event.ServerStopping})
 	s.events.Close() // streams of events are not waited for
+	stopWorking()
 	grace, cancel := context.WithTimeout(context.Background(), time.Duration(cfg.Server.Grace))
 	defer cancel()
 	if err := h.Shutdown(grace); err != nil {
@@ -180,7 +187,38 @@ func (s *server) open(ctx context.Context) error {
 	s.catalogue, err = plugins.Open(ctx, plugins.Options{
 		Store: s.db, Modules: modules, Runner: s.invoker, Hosts: s.engine, Code: s.engine, Defaults: defaults(s.config), Publish: s.events.Publish, Log: s.log,
 	})
-	return err
+	if err != nil {
+		return err
+	}
+	s.queue = queue.New(queue.Options{
+		Store: s.db, Runner: s.invoker, Policy: s.policy, Resolve: s.resolve, Publish: s.events.Publish, Cores: cores, Log: s.log,
+	})
+	s.monitor.Registry.MustRegister(s.queue)
+	return nil
+}
+
+// policy is how tasks of a plugin are run.
+func (s *server) policy(namespace, plugin string) (queue.Policy, error) {
+	_, err := s.catalogue.Plugin(namespace, plugin)
+	return queue.Policy{}, err
+}
+
+// resolve finds the version that a task is pinned to.
+func (s *server) resolve(namespace, plugin, version string) (int, task.Digest, error) {
+	p, err := s.catalogue.Plugin(namespace, plugin)
+	if err != nil {
+		return 0, "", err
+	}
+	number := p.Live
+	if version != "pinned" {
+		if number, err = strconv.Atoi(version); err != nil {
+			return 0, "", task.Faultf(task.KindInvalid, "%.40q is not a version", version)
+		}
+	} else if number == 0 {
+		return 0, "", task.Faultf(task.KindNotFound, "%s has no live version to pin", plugin)
+	}
+	v, err := p.Version(number)
+	return number, v.Digest, err
 }
 
 // version finds a version that an invocation asks for by its number.
@@ -191,7 +229,7 @@ func (s *server) version(ref task.Ref) (task.Version, []byte, error) {
 
 func (s *server) handler() http.Handler {
 	return api.New(api.Options{
-		Catalogue: s.catalogue, Invoker: s.invoker, Monitor: s.monitor, Profiles: s.profiles, Events: s.events, Tracer: s.tracer, Unready: s.unready,
+		Catalogue: s.catalogue, Invoker: s.invoker, Monitor: s.monitor, Queue: s.queue, Profiles: s.profiles, Events: s.events, Tracer: s.tracer, Unready: s.unready,
 		MaxModule: s.config.Upload.Module, MaxManifest: s.config.Upload.Manifest,
 		BodyTimeout: time.Duration(s.config.Server.BodyTimeout), Cores: cores, Log: s.log,
 	})
@@ -222,6 +260,7 @@ func (s *server) unready() (reasons []string) {
 	if s.loading.Load() {
 		reasons = append(reasons, "plugins are being loaded")
 	}
+	reasons = append(reasons, s.queue.Unready()...)
 	return reasons
 }
 

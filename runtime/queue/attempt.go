@@ -20,6 +20,7 @@ type attempt struct {
 	until    time.Time // that its lease lasts
 	worker   *worker   // that has it; nil: none yet
 	void     bool      // it was canceled or its lease is lost: it is not to be run, and what it comes to is not stored
+	doubtful bool      // it may have been canceled: it is given back rather than begun
 	bytes    int64     // of its input and output
 	returned bool      // it is being given back, and its lease is left to run out if that is not known to have worked
 }

@@ -8,13 +8,18 @@ import (
 	"time"
 
 	"github.com/marketprism/prismrt/runtime/queue"
+	"github.com/marketprism/prismrt/runtime/store"
+	"github.com/marketprism/prismrt/runtime/store/volatile"
 	"github.com/marketprism/prismrt/runtime/task"
 )
 
 func TestACanceledTaskIsNotRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, failing(task.KindInternal))
-		w.setPolicy("p", queue.Policy{Backoff: time.Hour})
+		w := newWorld(t, func(context.Context, task.Invocation) (task.Result, error) {
+			f := task.Faultf(task.KindInternal, "it failed")
+			f.RetryAfter = time.Hour
+			return task.Result{}, f
+		})
 		queued, scheduled := w.submit(queue.Submission{})[0], w.submit(queue.Submission{Delay: time.Hour})[0]
 		for _, id := range []task.ID{queued, scheduled} {
 			if err := w.Cancel(t.Context(), namespace, id); err != nil {
@@ -84,6 +89,41 @@ func TestATaskThatRunsIsStoppedWhenItIsCanceledAndThoseAfterItGoOn(t *testing.T)
 		}
 		if took := got[4].Ended.Sub(from); took > 2*time.Minute+time.Second {
 			t.Errorf("the rest took %v; want the two minutes that the other two take", took)
+		}
+	})
+}
+
+// slowLease is a store whose leases are long on their way.
+type slowLease struct {
+	store.Tasks
+	begun chan struct{}
+}
+
+func (s *slowLease) Lease(ctx context.Context, wants []store.Want, until time.Time) ([]store.Lease, error) {
+	leases, err := s.Tasks.Lease(ctx, wants, until)
+	if len(leases) > 0 {
+		s.begun <- struct{}{}
+		time.Sleep(time.Second)
+	}
+	return leases, err
+}
+
+func TestATaskThatIsCanceledOnItsWayToAWorkerIsNotRun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		slow := &slowLease{volatile.New(), make(chan struct{})}
+		w := newWorld(t, echo(0), func(o *queue.Options) { o.Store = slow }).start()
+		ids := w.submit(make([]queue.Submission, 3)...)
+		<-slow.begun
+		if err := w.Cancel(t.Context(), namespace, ids[1]); err != nil {
+			t.Error(err)
+		}
+		for i, got := range w.ends(ids...) {
+			if want := []task.State{task.Succeeded, task.Canceled, task.Succeeded}[i]; got.State != want {
+				t.Errorf("task %d is %v; want %v", i, got.State, want)
+			}
+		}
+		if n := len(w.runner.runs()); n != 2 {
+			t.Errorf("there were %d runs; want 2", n)
 		}
 	})
 }

@@ -30,6 +30,7 @@ func (q *Queue) Cancel(ctx context.Context, namespace string, id task.ID) error 
 	answers, err := q.options.Store.Cancel(ctx, []task.ID{id}, now, now.Add(policy.keep(&r.Terms, to)))
 	if err != nil {
 		q.doubtful.Store(true)
+		q.canceled(id, false)
 		return q.storeFault(err)
 	}
 	switch err := answers[0]; {
@@ -41,12 +42,24 @@ func (q *Queue) Cancel(ctx context.Context, namespace string, id task.ID) error 
 	q.storeWell()
 	q.counts.canceled.Add(1)
 	q.waiting.add(of, -1)
+	q.canceled(id, true)
+	return nil
+}
+
+// canceled has nothing run of a task that was canceled. Where that is not sure, it goes back
+// to the store, unless it runs already.
+func (q *Queue) canceled(id task.ID, sure bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if a := q.held[id]; a != nil {
+	switch a := q.held[id]; {
+	case a == nil && q.leasing:
+		q.gone[id] = sure
+	case a == nil:
+	case sure:
 		q.voidLocked(a)
+	default:
+		a.doubtful = true
 	}
-	return nil
 }
 
 // Retry sends a dead or canceled task again, changed if it is to be, with as many attempts as

@@ -58,11 +58,15 @@ const leastPause, mostPause = 10 * time.Millisecond, time.Second
 // leaseSome leases and hands out. Once begun it is not given up: what a store has handed out
 // is known here.
 func (q *Queue) leaseSome(ctx context.Context, wants []store.Want) (int, error) {
+	q.mu.Lock()
+	q.leasing = true
+	q.mu.Unlock()
 	begun := time.Now()
 	until := q.now().Add(q.options.Lease)
 	leases, err := q.options.Store.Lease(context.WithoutCancel(ctx), wants, until)
 	q.latency.lease.note(begun)
 	if err != nil {
+		q.hand(nil, until)
 		q.troubled(err)
 		return 0, err
 	}
@@ -190,22 +194,25 @@ func (q *Queue) hand(leases []store.Lease, until time.Time) {
 	var ended []finished
 	q.mu.Lock()
 	for _, lease := range leases {
+		gone, doubtful := q.gone[lease.ID]
+		if gone { // it was canceled on its way here
+			continue
+		}
 		l := q.lineOfLocked(nameOf(&lease.Task))
-		a := &attempt{Lease: lease, line: l, until: until, bytes: int64(len(lease.Input))}
+		a := &attempt{Lease: lease, line: l, until: until, bytes: int64(len(lease.Input)), doubtful: doubtful}
 		if before := q.held[a.ID]; before != nil { // its lease had been lost
 			q.voidLocked(before)
 			q.counts.lost.Add(1)
 		}
 		q.held[a.ID] = a
+		q.metLocked(a.ID)
 		q.bytes += a.bytes
 		l.bytes += a.bytes
 		const weight = 1. / 16
 		l.input = max(float64(a.bytes), l.input+(float64(a.bytes)-l.input)*weight)
 		switch {
 		case q.closing:
-			a.returned = true
-			l.returned++
-			ended = append(ended, finished{a, a.giveBack()})
+			ended = append(ended, a.returnLocked())
 		case a.exhausted(l.policy):
 			f := task.Faultf(task.KindInternal,
 				"it is not tried again: it has had its %d attempts, of which %d were cut off because the server ended or lost them", a.counted()-1, a.cutOffs())
@@ -218,6 +225,8 @@ func (q *Queue) hand(leases []store.Lease, until time.Time) {
 			}
 		}
 	}
+	q.leasing = false
+	clear(q.gone)
 	q.assignLocked(time.Now())
 	q.mu.Unlock()
 	q.finisher.add(ended...)

@@ -93,6 +93,8 @@ func (q *Queue) store(give context.Context, batch []finished) {
 		for i := range batch {
 			outcomes[i] = batch[i].outcome
 		}
+		// First: who is told of the end of a task need not find it waiting.
+		q.countEnds(batch, -1)
 		begun := time.Now()
 		answers, err := q.options.Store.Finish(context.WithoutCancel(give), outcomes)
 		q.latency.finish.note(begun)
@@ -101,6 +103,7 @@ func (q *Queue) store(give context.Context, batch []finished) {
 			q.settle(batch, answers, again)
 			return
 		}
+		q.countEnds(batch, 1)
 		q.troubled(err)
 		if !errors.Is(err, store.ErrFull) {
 			// Nobody knows what was stored. To finish a lease twice is no harm, but one that was
@@ -136,7 +139,6 @@ func (q *Queue) abandon(batch []finished) (others []finished) {
 // settle notes what was stored, again where it had been tried before.
 func (q *Queue) settle(batch []finished, answers []error, again bool) {
 	var soonest time.Time
-	var ended map[*line]int64
 	q.mu.Lock()
 	for i := range batch {
 		f := &batch[i]
@@ -148,6 +150,7 @@ func (q *Queue) settle(batch []finished, answers []error, again bool) {
 			if again {
 				q.doubtful.Store(true)
 			}
+			q.countEnds(batch[i:i+1], 1) // it has not ended, or it was another who ended it
 			continue
 		}
 		switch f.outcome.State {
@@ -161,24 +164,30 @@ func (q *Queue) settle(batch []finished, answers []error, again bool) {
 				soonest = f.outcome.Due
 			}
 		}
-		if f.outcome.State.Ended() {
-			if ended == nil {
-				ended = make(map[*line]int64, 1)
-			}
-			ended[f.line]++
-		}
 	}
 	q.wakeUp()
 	q.mu.Unlock()
-	for l, n := range ended {
-		q.waiting.add(l.name, -n)
-	}
 	if !soonest.IsZero() {
 		q.comesDue(soonest)
 	}
 	for i := range batch {
 		if answers[i] == nil {
 			q.tell(&batch[i])
+		}
+	}
+}
+
+// countEnds counts tasks that end as waiting, more or less.
+func (q *Queue) countEnds(batch []finished, each int64) {
+	for i := 0; i < len(batch); {
+		of, n := batch[i].line.name, int64(0)
+		for ; i < len(batch) && batch[i].line.name == of; i++ {
+			if batch[i].outcome.State.Ended() {
+				n += each
+			}
+		}
+		if n != 0 {
+			q.waiting.add(of, n)
 		}
 	}
 }
@@ -235,6 +244,13 @@ func (q *Queue) voidLocked(a *attempt) {
 	}
 }
 
+// returnLocked gives an attempt back that was none.
+func (a *attempt) returnLocked() finished {
+	a.returned = true
+	a.line.returned++
+	return finished{a, a.giveBack()}
+}
+
 // refused leaves a line alone for a while, of which a task could not be run for a reason that
 // is not its own. It, and those that were leased after it, go back to where they were.
 func (q *Queue) refused(l *line, a *attempt, f *task.Fault) {
@@ -259,9 +275,7 @@ func (q *Queue) returnAll(l *line, a *attempt, rest time.Duration) {
 			q.dropLocked(a)
 			return
 		}
-		a.returned = true
-		l.returned++
-		back = append(back, finished{a, a.giveBack()})
+		back = append(back, a.returnLocked())
 	}
 	if a != nil {
 		give(a)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"io"
 	"slices"
+	"time"
 
 	"github.com/marketprism/prismrt/runtime/store"
 	"github.com/marketprism/prismrt/runtime/task"
@@ -87,11 +88,22 @@ func (r *Reader) look(ctx context.Context, wait bool) error {
 		return err
 	}
 	events := past(&record)
-	if a := r.queue.attemptAt(record); a != nil && a != r.attempt {
-		r.attempt, r.told = a, nil
-	}
+	var handed <-chan struct{}
 	if record.State == task.Running {
-		events = append(events, r.begun(&record))
+		number := 1
+		if n := len(record.Attempts); n > 0 {
+			number = record.Attempts[n-1].Number + 1
+		}
+		a, here, leave := r.queue.expect(r.id, number)
+		defer leave()
+		if handed = here; a != nil && a != r.attempt {
+			r.attempt, r.told = a, nil
+		}
+		begun := Event{ID: EventID{number, placeBegun}, Time: r.queue.now(), Type: StateChanged, State: task.Running}
+		if a != nil {
+			begun.Time = r.queue.begun(a)
+		}
+		events = append(events, begun)
 	}
 	more := r.listen(&events)
 	r.ready = slices.DeleteFunc(events, func(e Event) bool { return e.Type != Progressed && !r.last.before(e.ID) })
@@ -103,6 +115,7 @@ func (r *Reader) look(ctx context.Context, wait bool) error {
 	}
 	select {
 	case <-changed:
+	case <-handed:
 	case <-more:
 	case <-ctx.Done():
 		return context.Cause(ctx)
@@ -110,20 +123,55 @@ func (r *Reader) look(ctx context.Context, wait bool) error {
 	return nil
 }
 
-// begun tells that a task runs.
-func (r *Reader) begun(record *store.Record) Event {
-	e := Event{Time: r.queue.now(), Type: StateChanged, State: task.Running, ID: EventID{1, placeBegun}}
-	if n := len(record.Attempts); n > 0 {
-		e.ID.Attempt = record.Attempts[n-1].Number + 1
+// expected is those who wait for an attempt that the store has handed out and that is not
+// here yet.
+type expected struct {
+	here chan struct{} // closed when it is
+	n    int           // who wait
+}
+
+// expect returns the attempt with a number at a task, or what is closed when another one is
+// here. Who does not wait any more leaves.
+func (q *Queue) expect(id task.ID, number int) (a *attempt, here <-chan struct{}, leave func()) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if a := q.held[id]; a != nil && a.Attempt == number {
+		return a, nil, func() {}
 	}
-	if a := r.attempt; a != nil {
-		r.queue.mu.Lock()
-		if e.ID.Attempt = a.Attempt; !a.begun.IsZero() {
-			e.Time = a.begun
+	e := q.expected[id]
+	if e == nil {
+		e = &expected{here: make(chan struct{})}
+		q.expected[id] = e
+	}
+	e.n++
+	return nil, e.here, func() {
+		q.mu.Lock()
+		defer q.mu.Unlock()
+		if e.n--; e.n == 0 && q.expected[id] == e {
+			delete(q.expected, id)
 		}
-		r.queue.mu.Unlock()
 	}
-	return e
+}
+
+// metLocked tells those who wait for an attempt that it is here.
+func (q *Queue) metLocked(id task.ID) {
+	if len(q.expected) == 0 {
+		return
+	}
+	if e := q.expected[id]; e != nil {
+		close(e.here)
+		delete(q.expected, id)
+	}
+}
+
+// begun is when an attempt was begun, or now where it is about to be.
+func (q *Queue) begun(a *attempt) time.Time {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if a.begun.IsZero() {
+		return q.now()
+	}
+	return a.begun
 }
 
 // listen adds what an attempt has said, instead of what is stored of it, and returns what is

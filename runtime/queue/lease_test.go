@@ -154,6 +154,28 @@ func TestAtItsEndTheQueueGivesBackWhatItHasNotBegun(t *testing.T) {
 	})
 }
 
+func TestWhatIsLeasedAndNotBegunIsGivenBackAtTheEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, echo(5*time.Millisecond)).start()
+		ids := w.submit(make([]queue.Submission, 500)...)
+		time.Sleep(12 * time.Millisecond)
+		if n := w.Stats().Leased; n <= 4 {
+			t.Fatalf("%d are leased; the test is to have more than those that run", n)
+		}
+		w.stop()
+		for i, id := range ids {
+			got := w.task(id)
+			if want := task.Succeeded; i >= len(w.runner.runs()) {
+				if want = task.Queued; got.State != want || len(got.Attempts) != 0 {
+					t.Fatalf("task %d, which was not begun, is %v after %d attempts", i, got.State, len(got.Attempts))
+				}
+			} else if got.State != want {
+				t.Fatalf("task %d, which was begun, is %v", i, got.State)
+			}
+		}
+	})
+}
+
 func TestAttemptsThatOutlastTheGraceAreStoppedAndGivenBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, echo(time.Hour), func(o *queue.Options) { o.Grace = time.Minute }).start()

@@ -43,20 +43,19 @@ func (q *Queue) readFault(ctx context.Context, err error) error {
 // told adds what is known here.
 func (q *Queue) told(r store.Record) Task {
 	t := Task{Record: r}
-	if a := q.attemptAt(r); a != nil {
-		t.Progress = a.progress()
+	if r.State == task.Running {
+		if a := q.attempt(r.ID); a != nil {
+			t.Progress = a.progress()
+		}
 	}
 	return t
 }
 
-// attemptAt is the attempt that a task is at, nil where it is not here.
-func (q *Queue) attemptAt(r store.Record) *attempt {
-	if r.State != task.Running {
-		return nil
-	}
+// attempt is the one that a task is at, nil where it is not here.
+func (q *Queue) attempt(id task.ID) *attempt {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return q.held[r.ID]
+	return q.held[id]
 }
 
 // Wait waits until a task has ended. It returns ctx's cause when that ended first, and a

@@ -3,11 +3,14 @@ package queue_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/marketprism/prismrt/runtime/queue"
+	"github.com/marketprism/prismrt/runtime/store"
+	"github.com/marketprism/prismrt/runtime/store/volatile"
 	"github.com/marketprism/prismrt/runtime/task"
 )
 
@@ -188,6 +191,42 @@ func TestPluginsTakeTurnsForWhatTheyHaveTogether(t *testing.T) {
 			})
 		})
 	}
+}
+
+// slowFinish is a store that takes its time to store outcomes.
+type slowFinish struct{ store.Tasks }
+
+func (s slowFinish) Finish(ctx context.Context, outcomes []store.Outcome) ([]error, error) {
+	time.Sleep(time.Second)
+	return s.Tasks.Finish(ctx, outcomes)
+}
+
+func TestTheOrderHoldsWhileTasksAreGivenBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		refused := 0
+		w := newWorld(t, nil, func(o *queue.Options) { o.Store = slowFinish{volatile.New()} })
+		w.runner.run = func(_ context.Context, in task.Invocation) (task.Result, error) {
+			if refused++; refused == 3 {
+				return task.Result{}, task.Faultf(task.KindBusy, "no room")
+			}
+			return task.Result{Output: in.Input}, nil
+		}
+		w.setPolicy("p", queue.Policy{Concurrency: 1})
+		w.start()
+		ids := w.submit(make([]queue.Submission, 10)...)
+		time.Sleep(300 * time.Millisecond)
+		ids = append(ids, w.submit(make([]queue.Submission, 10)...)...)
+		w.ends(ids...)
+		var order []task.ID
+		for i, b := range w.runner.runs() {
+			if i != 2 {
+				order = append(order, b.ID)
+			}
+		}
+		if !slices.Equal(order, ids) {
+			t.Error("tasks that came later went before those that were given back")
+		}
+	})
 }
 
 func TestAPolicysConcurrencyHolds(t *testing.T) {

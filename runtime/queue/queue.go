@@ -15,9 +15,9 @@ import (
 type Queue struct {
 	options Options
 
-	ran      atomic.Bool // Run was called
-	learnt   atomic.Bool // what the store had is known
-	learning sync.Mutex
+	ran      atomic.Bool   // Run was called
+	learnt   atomic.Bool   // what the store had is known
+	learning chan struct{} // has room for the one that finds out
 
 	waiting  waiting
 	doubtful atomic.Bool // it is not known for sure what the store has done
@@ -43,9 +43,12 @@ type Queue struct {
 	looked    []*line // with something in the store, as of the last look
 	turns     int64   // of the dispatcher
 	held      map[task.ID]*attempt
-	bytes     int64 // of what is held
-	running   int   // workers
-	contended bool  // a line waits for one of MostRunning
+	expected  map[task.ID]*expected
+	leasing   bool             // the store hands out tasks that are not held yet
+	gone      map[task.ID]bool // canceled meanwhile; false: perhaps
+	bytes     int64            // of what is held
+	running   int              // workers
+	contended bool             // a line waits for one of MostRunning
 }
 
 // New makes a Queue. It panics with all that is wrong with the Options. Tasks are run by Run
@@ -57,12 +60,15 @@ func New(o Options) *Queue {
 	return &Queue{
 		options:  o,
 		waiting:  waiting{of: make(map[name]int64)},
+		learning: make(chan struct{}, 1),
 		wake:     make(chan struct{}, 1),
 		due:      make(chan struct{}, 1),
 		finisher: finisher{bell: make(chan struct{}, 1)},
 		lines:    make(map[name]*line),
 		spaces:   make(map[string]*space),
 		held:     make(map[task.ID]*attempt),
+		expected: make(map[task.ID]*expected),
+		gone:     make(map[task.ID]bool),
 	}
 }
 

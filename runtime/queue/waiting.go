@@ -82,8 +82,12 @@ func (q *Queue) learn(ctx context.Context) error {
 	if q.learnt.Load() {
 		return nil
 	}
-	q.learning.Lock()
-	defer q.learning.Unlock()
+	select { // the store is asked by one at a time, and nobody waits for longer than it wants to
+	case q.learning <- struct{}{}:
+		defer func() { <-q.learning }()
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 	if q.learnt.Load() {
 		return nil
 	}

@@ -16,8 +16,8 @@ type worker struct {
 	line  *line
 	since time.Time // that it works
 
-	ctx  context.Context // of the series
-	stop context.CancelCauseFunc
+	ctx  context.Context         // of the series
+	stop context.CancelCauseFunc // ends it. Guarded as current is
 
 	current *attempt // begun last. Guarded by the queue's lock, but for the worker's own reads
 	stopped bool     // the series was stopped because of the current one. Guarded likewise
@@ -38,13 +38,7 @@ var (
 // work is a worker's life.
 func (q *Queue) work(l *line) {
 	w := &worker{queue: q, line: l, since: time.Now(), fresh: true}
-	for {
-		w.ctx, w.stop = context.WithCancelCause(q.attempts)
-		a := w.take(nil)
-		if a == nil {
-			w.stop(nil)
-			return
-		}
+	for a := w.take(nil); a != nil; a = w.take(nil) {
 		w.series(a)
 		w.stop(nil)
 	}
@@ -134,6 +128,9 @@ func (w *worker) take(like *attempt) *attempt {
 			q.wakeUp()
 		}
 	case a != nil:
+		if like == nil {
+			w.ctx, w.stop = context.WithCancelCause(q.attempts)
+		}
 		a.begun, a.worker = q.now(), w
 		w.current, w.policy = a, l.policy
 		l.begun++
@@ -171,10 +168,11 @@ func (w *worker) nextLocked(like *attempt, now time.Time) *attempt {
 	}
 	for len(l.ready) > 0 {
 		a := l.ready[0]
-		if !a.void && like != nil && !a.alike(like) {
+		begin := !a.void && !a.doubtful
+		if begin && like != nil && !a.alike(like) {
 			return nil
 		}
-		if !a.void {
+		if begin {
 			if wait := l.allowed(now); wait > 0 {
 				l.rest = now.Add(wait)
 				q.wakeUp()
@@ -183,10 +181,14 @@ func (w *worker) nextLocked(like *attempt, now time.Time) *attempt {
 		}
 		l.ready[0] = nil
 		l.ready = l.ready[1:]
-		if !a.void {
+		switch {
+		case begin:
 			return a
+		case a.void:
+			q.dropLocked(a)
+		default:
+			q.finisher.add(a.returnLocked())
 		}
-		q.dropLocked(a)
 	}
 	return nil
 }

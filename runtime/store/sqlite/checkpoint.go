@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"os"
 	"sync"
@@ -9,13 +10,15 @@ import (
 )
 
 // The log (WAL) is brought into the database while commits go on, on a connection of its
-// own. That cannot bring in what is written meanwhile, and as long as a frame is left, the
-// log goes on at its end. So it is repeated, which leaves less each time, until so little is
-// left that the writer does the rest between two transactions: then the log begins anew,
-// unless a reader still looks at it, in which case the next time does.
+// own. That does not bring in what is written meanwhile, and as long as a frame is left, the
+// log goes on at its end. So where the log is long, it is repeated, which leaves less each
+// time, until so little is left that the writer does the rest between two transactions: then
+// the log begins anew, unless a reader still looks at it, in which case the next time does.
 const (
 	checkpointPages = 1000 // of 4 KiB, written since the last checkpoint: time for one
+	longLog         = 4000 // pages: time to begin anew
 	remainderPages  = 200  // that the writer may bring in itself
+	mostRepeated    = 8
 )
 
 // checkpoints are those in the background, at most one at a time.
@@ -61,37 +64,31 @@ func (c *checkpoints) wait() {
 // bringIn brings the log into the database. That it fails is seen where it matters: the log
 // grows, or the disk fails.
 func (db *DB) bringIn() {
-	left, before := 0, 0
-	for {
-		var err error
-		if left, err = checkpointed(db.copy.QueryRow(passive)); err != nil {
-			_ = db.failed(err)
+	ctx, before := context.Background(), 0
+	for n := range mostRepeated {
+		frames, err := db.checkpointed(db.copy.QueryRowContext(ctx, passive))
+		if err != nil || frames < longLog {
 			return
 		}
-		if left == 0 {
-			return
-		}
-		if left <= remainderPages || before > 0 && left > before*3/4 {
+		if n > 0 && frames-before <= remainderPages {
 			break
 		}
-		before = left
+		before = frames
 	}
-	_ = db.writer.do(context.Background(), &change{between: func(w *writer) error {
-		_, err := checkpointed(w.sql.QueryRowContext(context.Background(), passive))
-		return db.failed(err)
+	_ = db.writer.do(ctx, &change{between: func(w *writer) error {
+		_, err := db.checkpointed(w.sql.QueryRowContext(ctx, passive))
+		return err
 	}})
 }
 
 // passive brings in what can be without waiting for anybody.
 const passive = `PRAGMA wal_checkpoint(PASSIVE)`
 
-// checkpointed reads what a checkpoint came to: how many frames it left.
-func checkpointed(row interface{ Scan(...any) error }) (left int, err error) {
-	var busy, frames, done int
-	if err := row.Scan(&busy, &frames, &done); err != nil {
-		return 0, err
-	}
-	return frames - done, nil
+// checkpointed reads what a checkpoint came to: how many frames the log had.
+func (db *DB) checkpointed(row *sql.Row) (frames int, err error) {
+	var busy, done int
+	err = row.Scan(&busy, &frames, &done)
+	return frames, db.failed(err)
 }
 
 // syncer syncs the log every now and then, where commits do not.
@@ -148,7 +145,7 @@ func (db *DB) syncNow() error {
 		return nil
 	}
 	if err := db.syncer.log.Sync(); err != nil {
-		return db.failed(&syncError{err})
+		return db.failed(&syncError{err}) // whatever it is: what it lost was answered already
 	}
 	return nil
 }

@@ -103,11 +103,13 @@ func (a *account) entryLocked(id task.ID) *entry {
 	return e
 }
 
-// leased notes a lease that a call begun at a moment answered. Leases that were out by
-// expired may have been taken back.
-func (a *account) leased(begun int64, l store.Lease, until, expired time.Time) {
+// leased notes a lease that a call begun at a moment answered. What ran out before the time
+// that takenBack tells may have been taken back: it is asked for here, so that no other lease
+// was noted since.
+func (a *account) leased(begun int64, l store.Lease, until time.Time, takenBack func() time.Time) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	expired := takenBack()
 	e := a.entryLocked(l.ID)
 	if s := e.success; s != nil && s.moment <= begun {
 		a.errorfLocked("%s was handed out after it was told to have succeeded", l.ID)
@@ -216,7 +218,7 @@ func (a *account) read(begun int64, id task.ID, r store.Record) {
 	}
 }
 
-// random is an acknowledged task, one of the last ones more often than the others.
+// pick is an acknowledged task by a number from 0 to 1; there may be none.
 func (a *account) pick(random float64) (task.ID, bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()

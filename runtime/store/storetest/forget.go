@@ -21,7 +21,7 @@ func (b *bench) ending(s task.State, expires time.Duration) task.ID {
 	return id
 }
 
-// gone checks which of the tasks are still there.
+// left checks which of the tasks are still there.
 func (b *bench) left(ids []task.ID, want ...task.ID) {
 	b.Helper()
 	b.same(idsRead(b.page(store.Query{})), newestFirst(want), "on the page")

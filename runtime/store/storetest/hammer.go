@@ -130,20 +130,18 @@ func (b *bench) closeAccount(a *account) {
 	b.Logf("%d tasks acknowledged, %d there", len(known), len(ids))
 }
 
-func (h *hammer) now() time.Time { return h.begun.Add(time.Duration(h.clock.Load())) }
+func (h *hammer) now() time.Time       { return h.begun.Add(time.Duration(h.clock.Load())) }
+func (h *hammer) takenBack() time.Time { return h.begun.Add(time.Duration(h.expired.Load())) }
 
-// persist makes a call until it is answered. It returns whether an answer before may have
-// been lost.
-func (h *hammer) persist(call func() error) (lost bool) {
-	for try := range 1000 {
-		err := call()
-		if err == nil {
-			return try > 0
+// persist makes a call until it is answered.
+func (h *hammer) persist(call func() error) {
+	for range 1000 {
+		if call() == nil {
+			return
 		}
 		time.Sleep(time.Millisecond)
 	}
 	h.b.Error("a call failed a thousand times")
-	return true
 }
 
 func (h *hammer) submit(random *rand.Rand, who, tasks int) {
@@ -224,9 +222,8 @@ func (h *hammer) work(random *rand.Rand) {
 		begun := h.account.begin()
 		leases, err := h.s.Lease(ctx, wants, until)
 		if err == nil {
-			expired := h.begun.Add(time.Duration(h.expired.Load()))
 			for _, l := range leases {
-				h.account.leased(begun, l, until, expired)
+				h.account.leased(begun, l, until, h.takenBack)
 			}
 			hand = append(hand, leases...)
 		}
@@ -330,7 +327,7 @@ func (h *hammer) keepTime() {
 // meddle cancels tasks and sends some again, until all were submitted.
 func (h *hammer) meddle(random *rand.Rand, submitted <-chan struct{}) {
 	for !closed(submitted) {
-		if id, any := h.account.pick(random.Float64()); any {
+		if id, found := h.account.pick(random.Float64()); found {
 			revive := random.IntN(2) == 0
 			h.account.meddled(id, revive)
 			if revive {
@@ -370,7 +367,7 @@ func (h *hammer) tell(random *rand.Rand) {
 func (h *hammer) look(random *rand.Rand) {
 	for h.over.Err() == nil {
 		begun := h.account.begin()
-		if id, any := h.account.pick(random.Float64()); any {
+		if id, found := h.account.pick(random.Float64()); found {
 			if records, err := h.s.Read(h.b.ctx, []task.ID{id}, store.WithInput|store.WithOutput); err == nil {
 				h.account.read(begun, id, records[0])
 			}

@@ -328,5 +328,5 @@ func modelSteps() int {
 	if testing.Short() {
 		return 500
 	}
-	return 3000
+	return 2000
 }

@@ -12,11 +12,11 @@ import (
 func (b *bench) zoo(with ...func(*store.Task)) []task.ID {
 	b.Helper()
 	with = slices.Clip(with)
-	l := store.Lane(lane)
 	ids := map[task.State]task.ID{}
 	for _, s := range []task.State{task.Succeeded, task.Dead, task.Canceled, task.Failed, task.Running} {
 		t := b.add(1, with...)[0]
-		ids[s], l = t.ID, store.Lane{Namespace: t.Namespace, Plugin: t.Plugin, Priority: t.Priority}
+		ids[s] = t.ID
+		l := store.Lane{Namespace: t.Namespace, Plugin: t.Plugin, Priority: t.Priority}
 		leases := b.lease(l, 1000)
 		last := len(leases) - 1
 		b.same(leases[last].ID, t.ID, "leased last")
@@ -130,12 +130,6 @@ func (b *bench) counts(want ...store.Count) {
 	})
 }
 
-// query is one with where a page ought to begin and end.
-type query struct {
-	store.Query
-	chooses func(store.Record) bool
-}
-
 var paging = []trial{
 	{"TheNewestComeFirst", func(b *bench) {
 		tasks := b.tasks(5)
@@ -176,7 +170,7 @@ var paging = []trial{
 			}
 			for _, plugin := range plugins {
 				for _, state := range states {
-					for _, schedule := range []string{"", "nightly", "hourly", "none"} {
+					for _, schedule := range []string{"", "nightly", "none"} {
 						for _, before := range []task.ID{"", all[len(all)/3].ID} {
 							b.chooses(all, store.Query{Namespace: namespace, Plugin: plugin, State: state, Schedule: schedule, Before: before})
 						}
@@ -200,6 +194,9 @@ var paging = []trial{
 				}
 				got = append(got, idsRead(page)...)
 				before = got[len(got)-1]
+				if len(got) > len(tasks) {
+					b.Fatal("there are more tasks on pages than in the store")
+				}
 			}
 			b.same(got, newestFirst(idsOf(tasks)), "pages")
 		}
@@ -255,7 +252,7 @@ func (b *bench) chooses(all []store.Record, q store.Query) {
 			want = append(want, r.ID)
 		}
 	}
-	for _, limit := range []int{1, 2, 1000} {
+	for _, limit := range []int{2, 1000} {
 		q.Limit = limit
 		if got := idsRead(b.page(q)); !slices.Equal(got, want[:min(limit, len(want))]) {
 			b.Fatalf("%+v chooses %v, want %v", q, got, want[:min(limit, len(want))])
@@ -298,7 +295,7 @@ var watching = []trial{
 			if closed(one) {
 				b.Fatalf("a change was told before %s", step.does)
 			}
-			seen := make(chan task.State)
+			seen := make(chan task.State, 1)
 			go func() {
 				<-one
 				records, err := b.Read(b.ctx, []task.ID{t.ID}, 0)
@@ -308,8 +305,13 @@ var watching = []trial{
 				seen <- records[0].State
 			}()
 			step.do()
-			b.same(<-seen, step.then, "state read after "+step.does)
 			b.closes(three, step.does)
+			select {
+			case got := <-seen:
+				b.same(got, step.then, "state read after "+step.does)
+			case <-time.After(patience):
+				b.Fatalf("%s: not everybody was told", step.does)
+			}
 			stop()
 			stop()
 			_ = two
