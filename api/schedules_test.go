@@ -28,7 +28,7 @@ func (forgetful) Submit(_ context.Context, of []queue.Submission) ([]queue.Submi
 // serveSchedules serves schedules of a keeper that does not run.
 func serveSchedules(t *testing.T, schedules bool) (url string) {
 	t.Helper()
-	k, err := schedule.Open(t.Context(), schedule.Options{Store: volatile.New(), Queue: forgetful{}, Check: func(s queue.Submission) error {
+	k, err := schedule.Open(t.Context(), schedule.Options{Store: volatile.New(), Queue: forgetful{}, Check: func(_ context.Context, s queue.Submission) error {
 		if s.Plugin == "absent" {
 			return task.Faultf(task.KindNotFound, "there is no plugin %q", s.Plugin)
 		}
