@@ -60,6 +60,9 @@ type Options struct {
 	// Queue keeps tasks. Nil: there are none, and nothing is known of them at their paths.
 	Queue Queue
 
+	// Schedules submits tasks again and again. Nil: there are none, as with Queue.
+	Schedules Schedules
+
 	// Profiles are of what guests burn their fuel in. Nil: none are taken.
 	Profiles *profile.Profiler
 
@@ -121,6 +124,9 @@ func New(o Options) http.Handler {
 
 	if s.Queue != nil {
 		s.routeTasks(r)
+	}
+	if s.Schedules != nil {
+		s.routeSchedules(r)
 	}
 	r.Get("/v1/events", s.handle(s.events, "type", "plugin", "version", "since", "follow"))
 	r.Get("/v1/stats", s.handle(s.stats))

@@ -31,6 +31,7 @@ type Config struct {
 	Callbacks Callbacks `toml:"callbacks"`
 	Go        Go        `toml:"go"`
 	Trace     Trace     `toml:"trace"`
+	Callbacks Callbacks `toml:"callbacks"`
 	Log       Logging   `toml:"log"`
 }
 
@@ -150,6 +151,7 @@ func Default() Config {
 		Tasks:     defaultTasks(),
 		Callbacks: Callbacks{Hosts: []string{}},
 		Trace:     Trace{Sample: 0.01, Service: "prismrt"},
+		Callbacks: Callbacks{Hosts: []string{}, Timeout: task.Duration(10 * time.Second), Within: task.Duration(24 * time.Hour)},
 		Log:       Logging{Level: "info", Format: "text"},
 	}
 }
@@ -296,6 +298,7 @@ func (c Config) Check() error {
 	}
 	wrong = append(wrong, c.Tasks.check()...)
 	wrong = append(wrong, c.Trace.check()...)
+	wrong = append(wrong, c.Callbacks.check()...)
 	// The maps above have no order, and an operator compares two runs by eye.
 	slices.SortFunc(wrong, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
 	return errors.Join(wrong...)

@@ -87,6 +87,10 @@ const (
 	// submitted, how many are.
 	ScheduleMissed Type = "schedule.missed"
 
+	// CallbackFailed: a URL was not told that a task ended, and is not tried again. RequestID
+	// is the task's, Message says why. Data: host, tried.
+	CallbackFailed Type = "callback.failed"
+
 	// FindingOpened: the monitor found what makes calls slow. Message says what, Data has
 	// the finding.
 	FindingOpened Type = "finding.opened"
@@ -105,7 +109,8 @@ var Types = []Type{
 	ServerStarted, ServerReady, ServerStopping,
 	VersionUploaded, VersionLive, VersionFenced, VersionResumed, VersionTookOver, VersionFailed,
 	CanaryStarted, CanaryEnded, PluginDeleted, InstanceFailed, InstanceDied,
-	CallFailed, CallRefused, TaskFailed, TaskDead, StoreFailed, StoreRecovered, ScheduleFailed, ScheduleMissed, FindingOpened, FindingClosed,
+	CallFailed, CallRefused, TaskFailed, TaskDead, StoreFailed, StoreRecovered, ScheduleFailed, ScheduleMissed, CallbackFailed,
+	FindingOpened, FindingClosed,
 }
 
 // Known tells whether t is a type, or the subject of some: "version" stands for all

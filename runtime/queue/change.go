@@ -80,6 +80,9 @@ func (q *Queue) Retry(ctx context.Context, namespace string, id task.ID, e Edit)
 		if f := checkTerms(e.Terms); f != nil {
 			return f
 		}
+		if err := q.checkCallback(e.Terms); err != nil {
+			return err
+		}
 		r.Terms = *e.Terms
 	}
 	if e.Input != nil {

@@ -38,6 +38,10 @@ type Options struct {
 	// number means. A not_found fault tells that there is none. It must not wait.
 	Resolve func(namespace, plugin, version string) (number int, digest task.Digest, err error)
 
+	// Callback says why a URL cannot be called back when a task has ended, in a fault [any can].
+	// It must not wait.
+	Callback func(url string) error
+
 	// Namespace is what the plugins of a namespace may use together [no bound]. It must not
 	// wait.
 	Namespace func(namespace string) Share

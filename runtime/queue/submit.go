@@ -127,31 +127,62 @@ func (a *admission) state(t *store.Task) task.State {
 	return to
 }
 
-// admit makes a task of a submission, and counts it as waiting.
-func (a *admission) admit(s *Submission) (store.Task, error) {
+// Check says what Submit would refuse for good, as things are: invalid, not_found,
+// too_large, or what Options.Callback finds. Nothing is taken.
+func (q *Queue) Check(ctx context.Context, s Submission) error {
+	a := admission{queue: q, ctx: ctx, now: q.now()}
+	_, _, err := a.check(&s)
+	return err
+}
+
+// check says what is wrong with a submission, and finds the version that it is pinned to;
+// 0: to none.
+func (a *admission) check(s *Submission) (number int, digest task.Digest, err error) {
 	if err := a.turnTo(name{s.Namespace, s.Plugin}); err != nil {
-		return store.Task{}, err
+		return 0, "", err
 	}
 	if f := checkSubmission(s, a.now); f != nil {
-		return store.Task{}, f
+		return 0, "", f
+	}
+	if err := a.queue.checkCallback(&s.Terms); err != nil {
+		return 0, "", err
 	}
 	if f := checkInput(int64(len(s.Input)), a.input); f != nil {
-		return store.Task{}, f
+		return 0, "", f
+	}
+	if s.Version != "" && s.Version != "live" {
+		if number, digest, err = a.queue.options.Resolve(s.Namespace, s.Plugin, s.Version); err != nil {
+			return 0, "", task.FaultOf(err)
+		}
+	}
+	return number, digest, nil
+}
+
+// checkCallback says why a URL cannot be called back.
+func (q *Queue) checkCallback(t *task.Terms) error {
+	if t.Callback == "" || q.options.Callback == nil {
+		return nil
+	}
+	if err := q.options.Callback(t.Callback); err != nil {
+		return task.FaultOf(err)
+	}
+	return nil
+}
+
+// admit makes a task of a submission, and counts it as waiting.
+func (a *admission) admit(s *Submission) (store.Task, error) {
+	number, digest, err := a.check(s)
+	if err != nil {
+		return store.Task{}, err
 	}
 	t := store.Task{
+		Version: number, Digest: digest,
 		Namespace: s.Namespace, Plugin: s.Plugin, Priority: *a.policy.Priority, Created: a.now, Terms: s.Terms, Input: s.Input, Key: s.Key,
 	}
 	if s.Priority != nil {
 		t.Priority = *s.Priority
 	}
 	t.Terms.Spent = 0
-	if s.Version != "" && s.Version != "live" {
-		number, digest, err := a.queue.options.Resolve(s.Namespace, s.Plugin, s.Version)
-		if err != nil {
-			return store.Task{}, task.FaultOf(err)
-		}
-		t.Version, t.Digest = number, digest
-	}
 	switch {
 	case s.Delay > 0:
 		t.Due = a.now.Add(s.Delay)

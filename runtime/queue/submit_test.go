@@ -65,10 +65,42 @@ func TestWhatCannotBeIsRefusedWithASentence(t *testing.T) {
 		if kind(got.Err) != c.kind || !strings.Contains(fmt.Sprint(got.Err), c.says) {
 			t.Errorf("%+v: %v; want %s with %q", c.of, got.Err, c.kind, c.says)
 		}
+		c.of.Namespace = namespace
+		if err := w.Check(t.Context(), c.of); kind(err) != c.kind || !strings.Contains(fmt.Sprint(err), c.says) {
+			t.Errorf("%+v is checked: %v; want %s with %q", c.of, err, c.kind, c.says)
+		}
+	}
+	if err := w.Check(t.Context(), queue.Submission{Namespace: namespace, Plugin: "p", Version: "pinned", Key: "k", Terms: task.Terms{Callback: "http://host/"}}); err != nil {
+		t.Errorf("what can be submitted is checked: %v", err)
 	}
 	if n := w.Waiting(namespace, "p"); n != 0 {
 		t.Errorf("%d of them wait", n)
 	}
+}
+
+func TestACallbackIsLookedAtWhereverItComesFrom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, failing(task.KindTrap), func(o *queue.Options) {
+			o.Callback = func(url string) error {
+				if url != "https://allowed/" {
+					return task.Faultf(task.KindForbidden, "%s is not allowed", url)
+				}
+				return nil
+			}
+		})
+		if got := w.one(queue.Submission{Plugin: "p", Terms: task.Terms{Callback: "https://other/"}}); kind(got.Err) != task.KindForbidden {
+			t.Errorf("submitted: %v", got.Err)
+		}
+		id := w.submit(queue.Submission{Plugin: "p", Terms: task.Terms{Callback: "https://allowed/"}}, queue.Submission{Plugin: "p"})[0]
+		w.start()
+		w.ends(id)
+		for url, want := range map[string]task.Kind{"https://other/": task.KindForbidden, "https://allowed/": ""} {
+			if err := w.Retry(t.Context(), namespace, id, queue.Edit{Terms: &task.Terms{Callback: url}}); kind(err) != want {
+				t.Errorf("sent again with %s: %v", url, err)
+			}
+			w.ends(id)
+		}
+	})
 }
 
 func TestAKeyStandsForItsTask(t *testing.T) {

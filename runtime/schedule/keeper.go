@@ -120,7 +120,7 @@ func (k *Keeper) Put(ctx context.Context, namespace, name string, s Spec) (put S
 	if _, err := s.check(now); err != nil {
 		return Schedule{}, false, err
 	}
-	if err := k.options.Check(s.submission(namespace, name, now)); err != nil {
+	if err := k.options.Check(ctx, s.submission(namespace, name, now)); err != nil {
 		return Schedule{}, false, err
 	}
 	k.commit.Lock()

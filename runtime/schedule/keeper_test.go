@@ -99,7 +99,7 @@ type world struct {
 	tasks  *tasks
 	set    atomic.Int64 // nanoseconds by which the clock is ahead
 	events *event.Log
-	check  func(queue.Submission) error
+	check  func(context.Context, queue.Submission) error
 	look   time.Duration
 
 	keeper *schedule.Keeper
@@ -625,7 +625,7 @@ func TestWhatIsNoScheduleIsRefusedWithAllThatIsWrong(t *testing.T) {
 func TestPutChecksNameTaskAndNumber(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		k, err := schedule.Open(t.Context(), schedule.Options{Store: w.store, Queue: w.tasks, Most: 2, Check: func(s queue.Submission) error {
+		k, err := schedule.Open(t.Context(), schedule.Options{Store: w.store, Queue: w.tasks, Most: 2, Check: func(_ context.Context, s queue.Submission) error {
 			if s.Plugin == "absent" {
 				return task.Faultf(task.KindNotFound, "there is no plugin")
 			}

@@ -25,8 +25,8 @@ type Options struct {
 	Queue Submitter
 
 	// Check says what is wrong with a task before its schedule is stored, in a fault
-	// [nothing is]. It must not wait.
-	Check func(queue.Submission) error
+	// [nothing is].
+	Check func(ctx context.Context, s queue.Submission) error
 
 	Most int // schedules of all namespaces together [10,000]
 
@@ -43,7 +43,7 @@ func (o *Options) fill() error {
 	o.Most = cmp.Or(o.Most, 10_000)
 	o.Look = cmp.Or(o.Look, 30*time.Second)
 	if o.Check == nil {
-		o.Check = func(queue.Submission) error { return nil }
+		o.Check = func(context.Context, queue.Submission) error { return nil }
 	}
 	if o.Now == nil {
 		o.Now = time.Now

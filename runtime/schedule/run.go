@@ -84,7 +84,7 @@ func (k *Keeper) due(e *entry, now time.Time) *due {
 	if e.Next.IsZero() || e.Next.After(now) || e.waits(now) > 0 {
 		return nil
 	}
-	d := &due{entry: e, passed: latest(e.table, e.seen, now, 1)[0]}
+	d := &due{entry: e, last: e.Last, passed: latest(e.table, e.seen, now, 1)[0]}
 	d.moments = latest(e.table, later(e.seen, now.Add(-e.Spec.late()-time.Nanosecond)), now, e.Spec.most())
 	return d
 }
@@ -118,7 +118,7 @@ func (k *Keeper) submit(ctx context.Context, all []*due) {
 				d.err = err
 			case answers[i].Err != nil && task.FaultOf(answers[i].Err).Kind == task.KindConflict:
 				// The moment has its task, submitted as the schedule was before.
-				d.last = cmp.Or(answers[i].ID, d.last)
+				// Which one that is, it does not say.
 			case answers[i].Err != nil:
 				d.err = answers[i].Err
 			default:

@@ -1,0 +1,156 @@
+package callback
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strconv"
+	"syscall"
+	"time"
+	"unicode/utf8"
+)
+
+// answer is what a call came to.
+type answer struct {
+	told  bool          // the receiver took it
+	gone  bool          // it is not to be told again, of this task
+	fault string        // why it was not told; "": it was
+	ours  bool          // the receiver was not called
+	down  bool          // the receiver did not answer, or said that something is wrong with it
+	after time.Duration // it asked to be left alone for that long; 0: it did not
+	took  time.Duration // until it answered; 0: it did not
+}
+
+// mostAnswer bounds what is read of an answer's body, in bytes: nothing is made of it, and
+// a connection on which there is more is not used again.
+const mostAnswer = 64 << 10
+
+// mostAfter bounds how long a receiver can ask to be left alone.
+const mostAfter = time.Hour
+
+// errPrivate is why an address is not called.
+var errPrivate = errors.New("it is not a public address; list it by its address, or set allow_private")
+
+// newClient makes a client that goes to allowed hosts alone, by no proxy, and no further
+// than that: it does not follow redirects.
+func newClient(o *Options) *http.Client {
+	dial := func(ctx context.Context, network, address string) (net.Conn, error) {
+		name, port, err := net.SplitHostPort(address)
+		if err != nil {
+			return nil, err
+		}
+		t := targetOf(&url.URL{Scheme: "https", Host: net.JoinHostPort(name, port)})
+		allowed, ok := o.Hosts.allow(t)
+		if !ok {
+			return nil, fmt.Errorf("%s is not allowed", t)
+		}
+		d := net.Dialer{Timeout: o.Timeout, ControlContext: func(_ context.Context, _, address string, _ syscall.RawConn) error {
+			// Where a name leads is known here, and cannot change until it is called.
+			at, err := netip.ParseAddrPort(address)
+			if err != nil {
+				return err
+			}
+			if allowed.addr.IsValid() || o.Hosts.private || public(at.Addr()) {
+				return nil
+			}
+			return fmt.Errorf("%s leads to %s: %w", t.host, at.Addr(), errPrivate)
+		}}
+		return d.DialContext(ctx, network, address)
+	}
+	return &http.Client{
+		Transport: &http.Transport{
+			DialContext: dial, ForceAttemptHTTP2: true, DisableCompression: true, TLSHandshakeTimeout: o.Timeout,
+			MaxIdleConns: o.AtOnce, MaxIdleConnsPerHost: o.PerReceiver, IdleConnTimeout: time.Minute, MaxResponseHeaderBytes: mostAnswer,
+		},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+}
+
+// call tells a URL.
+func (s *Sender) call(ctx context.Context, to, id string, body []byte) answer {
+	ctx, cancel := context.WithTimeout(ctx, s.options.Timeout)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, to, bytes.NewReader(body))
+	if err != nil {
+		return answer{fault: "its URL is not one", gone: true, ours: true}
+	}
+	begun := time.Now()
+	signature, err := s.options.Signer.Sign(id, begun, body)
+	if err != nil {
+		return answer{fault: "it cannot be signed: " + err.Error(), ours: true}
+	}
+	request.Header.Set("Content-Type", "application/json")
+	request.Header.Set("User-Agent", "prismrt")
+	request.Header.Set("webhook-id", id)
+	request.Header.Set("webhook-timestamp", strconv.FormatInt(begun.Unix(), 10))
+	request.Header.Set("webhook-signature", signature)
+	response, err := s.client.Do(request)
+	if err != nil {
+		return answer{fault: s.explain(err), down: true}
+	}
+	a := judge(response, begun)
+	a.took = time.Since(begun)
+	_, _ = io.CopyN(io.Discard, response.Body, mostAnswer)
+	_ = response.Body.Close()
+	return a
+}
+
+// judge says what an answer means.
+func judge(r *http.Response, now time.Time) answer {
+	a := answer{fault: fmt.Sprintf("it answered %d", r.StatusCode)}
+	switch code := r.StatusCode; {
+	case code >= 200 && code < 300:
+		a.told, a.fault = true, ""
+	case code >= 300 && code < 400:
+		a.fault += ", and redirects are not followed; give the URL that it leads to"
+	case code == http.StatusGone:
+		a.gone = true
+		a.fault += ": it does not want to be told"
+	case code == http.StatusTooManyRequests, code == http.StatusServiceUnavailable:
+		a.after = min(retryAfter(r.Header.Get("Retry-After"), now), mostAfter)
+		a.down = a.after == 0 && code == http.StatusServiceUnavailable
+	case code >= 500:
+		a.down = true
+	}
+	return a
+}
+
+// retryAfter reads how long a receiver wants to be left alone: seconds, or a date (RFC 9110,
+// section 10.2.3). What cannot be read is 0.
+func retryAfter(text string, now time.Time) time.Duration {
+	if seconds, err := strconv.ParseUint(text, 10, 31); err == nil {
+		return time.Duration(seconds) * time.Second
+	}
+	if at, err := http.ParseTime(text); err == nil {
+		return max(0, at.Sub(now))
+	}
+	return 0
+}
+
+// mostFault bounds why a try failed, as it is stored, in bytes.
+const mostFault = 300
+
+// explain gives words to an error, without the URL, which may have secrets in it.
+func (s *Sender) explain(err error) string {
+	if failed, ok := errors.AsType[*url.Error](err); ok {
+		err = failed.Err
+	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Sprintf("it did not answer within %v", s.options.Timeout)
+	}
+	text := "it cannot be called: " + err.Error()
+	if len(text) > mostFault {
+		end := mostFault
+		for !utf8.RuneStart(text[end]) {
+			end--
+		}
+		text = text[:end]
+	}
+	return text
+}
