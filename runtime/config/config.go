@@ -31,7 +31,6 @@ type Config struct {
 	Callbacks Callbacks `toml:"callbacks"`
 	Go        Go        `toml:"go"`
 	Trace     Trace     `toml:"trace"`
-	Callbacks Callbacks `toml:"callbacks"`
 	Log       Logging   `toml:"log"`
 }
 
@@ -149,7 +148,6 @@ func Default() Config {
 		Pool:      Pool{Idle: task.Duration(time.Minute), Trim: task.Duration(10 * time.Second)},
 		Health:    Health{Threshold: 0.5, MinCalls: 20, Open: task.Duration(5 * time.Second)},
 		Tasks:     defaultTasks(),
-		Callbacks: Callbacks{Hosts: []string{}},
 		Trace:     Trace{Sample: 0.01, Service: "prismrt"},
 		Callbacks: Callbacks{Hosts: []string{}, Timeout: task.Duration(10 * time.Second), Within: task.Duration(24 * time.Hour)},
 		Log:       Logging{Level: "info", Format: "text"},

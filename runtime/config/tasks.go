@@ -99,18 +99,3 @@ func (t *Tasks) check() (wrong []error) {
 	}
 	return wrong
 }
-
-// Callbacks says where ended tasks may be told of.
-type Callbacks struct {
-	// Hosts may be called: a name, "*." and a domain for all names under it, or a name or an
-	// address with a port. Without any, tasks with a callback are refused [].
-	Hosts []string `toml:"hosts"`
-
-	// AllowPrivate lets their names lead to addresses that are not public: loopback, private
-	// and link-local ones [false].
-	AllowPrivate bool `toml:"allow_private"`
-
-	// SecretFile has the secret that callbacks are signed with; it is made with a new one
-	// where it is not there [""; callback-secret in the data folder].
-	SecretFile string `toml:"secret_file"`
-}
