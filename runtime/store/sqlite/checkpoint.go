@@ -3,10 +3,7 @@ package sqlite
 import (
 	"context"
 	"database/sql"
-	"errors"
-	"os"
 	"sync"
-	"time"
 )
 
 // The log (WAL) is brought into the database while commits go on, on a connection of its
@@ -29,17 +26,20 @@ type checkpoints struct {
 }
 
 // checkpoint begins one after so many pages.
-func (db *DB) checkpoint(w *writer) {
-	if w.pages < checkpointPages {
-		return
+func (w *writer) checkpoint() {
+	w.pages += w.conn.written()
+	if w.pages >= checkpointPages && w.db.checkpoints.begin(w.db) {
+		w.pages = 0
 	}
-	c := &db.checkpoints
+}
+
+// begin begins one, unless one goes on.
+func (c *checkpoints) begin(db *DB) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.going != nil || c.closed || db.Broken() != nil {
-		return
+		return false
 	}
-	w.pages = 0
 	c.going = make(chan struct{})
 	go func() {
 		db.bringIn()
@@ -48,6 +48,7 @@ func (db *DB) checkpoint(w *writer) {
 		close(c.going)
 		c.going = nil
 	}()
+	return true
 }
 
 // wait waits for the one that goes on, and has none follow.
@@ -89,63 +90,4 @@ func (db *DB) checkpointed(row *sql.Row) (frames int, err error) {
 	var busy, done int
 	err = row.Scan(&busy, &frames, &done)
 	return frames, db.failed(err)
-}
-
-// syncer syncs the log every now and then, where commits do not.
-type syncer struct {
-	log *os.File // kept open: it is told of every error since then
-
-	mu    sync.Mutex
-	timer *time.Timer // nil: all is synced
-}
-
-func (db *DB) openSyncer() (err error) {
-	if db.options.SyncEvery > 0 {
-		db.syncer.log, err = os.Open(db.path + "-wal")
-	}
-	return err
-}
-
-func (db *DB) closeSyncer() error {
-	s := &db.syncer
-	if s.log == nil {
-		return nil
-	}
-	s.mu.Lock()
-	if s.timer != nil {
-		s.timer.Stop()
-		s.timer = nil
-	}
-	s.mu.Unlock()
-	return errors.Join(db.syncNow(), s.log.Close())
-}
-
-// syncLater has the log be synced within the interval.
-func (db *DB) syncLater() {
-	s := &db.syncer
-	if s.log == nil {
-		return
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.timer != nil {
-		return
-	}
-	s.timer = time.AfterFunc(db.options.SyncEvery, func() {
-		s.mu.Lock()
-		s.timer = nil
-		s.mu.Unlock()
-		_ = db.syncNow() // whose error stays, in Broken
-	})
-}
-
-// syncNow syncs the log, where commits do not.
-func (db *DB) syncNow() error {
-	if db.syncer.log == nil {
-		return nil
-	}
-	if err := db.syncer.log.Sync(); err != nil {
-		return db.failed(&syncError{err}) // whatever it is: what it lost was answered already
-	}
-	return nil
 }

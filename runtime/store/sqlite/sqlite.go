@@ -69,7 +69,7 @@ type DB struct {
 	options Options
 	path    string
 
-	write, read, copy *sql.DB // the writer's connection, those that read, and the checkpointer's
+	write, read, copy *sql.DB              // the writer's connection, those that read, and the checkpointer's
 	selects           map[string]*sql.Stmt // by their text; the same from Open on
 	writer            *writer
 	bodies            *bodies

@@ -29,6 +29,7 @@ func keep(t *testing.T, path string, o sqlite.Options) *kept {
 func TestTasksAreKept(t *testing.T) {
 	for name, o := range map[string]sqlite.Options{"synced": {}, "synced now and then": {SyncEvery: time.Millisecond}} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			storetest.Run(t, func(t *testing.T) storetest.Store {
 				return keep(t, filepath.Join(t.TempDir(), "prismrt.db"), o)
 			}, storetest.Reopen(func(t *testing.T, s storetest.Store) storetest.Store {

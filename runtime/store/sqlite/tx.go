@@ -32,16 +32,21 @@ type tx struct {
 }
 
 func (x *tx) begin(w *writer, careful bool) {
-	clear(x.lanes)
-	clear(x.counts)
-	*x = tx{
-		conn: w.conn, db: w.db, careful: careful,
-		lanes: x.lanes, counts: x.counts, changed: x.changed[:0], fresh: x.fresh[:0], taken: x.taken[:0], left: x.left[:0], done: x.done[:0],
-		emptied: x.emptied[:0], rewrite: x.rewrite[:0], named: x.named[:0], digested: x.digested[:0],
-	}
+	x.conn, x.db, x.careful, x.arrived, x.last = w.conn, w.db, careful, false, ""
 	if x.lanes == nil {
 		x.lanes, x.counts = make(map[*lane]int64), make(map[*plugin]*counts)
 	}
+	clear(x.lanes)
+	clear(x.counts)
+	x.changed = x.changed[:0]
+	x.fresh, x.taken, x.left, x.done = empty(x.fresh), empty(x.taken), empty(x.left), empty(x.done)
+	x.emptied, x.rewrite, x.named, x.digested = empty(x.emptied), empty(x.rewrite), empty(x.named), empty(x.digested)
+}
+
+// empty keeps the room of a slice, and nothing that it has.
+func empty[T any](s []T) []T {
+	clear(s)
+	return s[:0]
 }
 
 // move notes that a task comes from one state to another.
@@ -65,8 +70,7 @@ func (x *tx) count(p *plugin, s state, by int64) {
 
 var intoReady = &bulk{"ready (plugin, priority, ord, seq, attempt, callback)", 6}
 
-// enter puts a task at the end of its lane. moved tells that its place is not its seq: then
-// that has to be in waits.
+// enter puts a task into its lane. A place that is not its seq has to be in waits, too.
 func (x *tx) enter(l *lane, seq, ord, attempt int64, callback bool) error {
 	l.add(entry{ord: ord, seq: seq, attempt: attempt, callback: callback})
 	x.lanes[l]++

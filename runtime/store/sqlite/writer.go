@@ -132,7 +132,7 @@ func (w *writer) work() {
 			close(c.done)
 		}
 		clear(group)
-		w.db.checkpoint(w)
+		w.checkpoint()
 	}
 }
 
@@ -221,7 +221,6 @@ func (w *writer) transact(group []*change, careful bool) error {
 			return w.db.failed(err)
 		}
 		x.publish()
-		w.pages += w.conn.written()
 		w.db.syncLater()
 		return nil
 	})
