@@ -165,7 +165,7 @@ func TestAFullDiskRefusesAndRecovers(t *testing.T) {
 
 func TestADiskWithoutSpaceRefusesAndRecovers(t *testing.T) {
 	dir := t.TempDir()
-	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=10m"); err != nil {
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=16m"); err != nil {
 		t.Skip("a small disk takes the right to mount one: ", err)
 	}
 	defer syscall.Unmount(dir, 0)
@@ -173,7 +173,7 @@ func TestADiskWithoutSpaceRefusesAndRecovers(t *testing.T) {
 	db := open(t, path)
 	if err := fill(db, func(full bool) error {
 		if full {
-			return os.WriteFile(filler, make([]byte, 4<<20), 0o600)
+			return os.WriteFile(filler, make([]byte, 8<<20), 0o600)
 		}
 		return os.Remove(filler)
 	}); err != nil {

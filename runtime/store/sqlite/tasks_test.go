@@ -411,40 +411,50 @@ func TestOptionsAreChecked(t *testing.T) {
 	}
 }
 
-// TestAfterCloseNothingIsTaken closes under load: what was answered is there.
+// TestAfterCloseNothingIsTaken closes under load, however often it syncs: what was answered
+// is there.
 func TestAfterCloseNothingIsTaken(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "prismrt.db")
-	db := open(t, path)
-	var mu sync.Mutex
-	var acknowledged []task.ID
-	var wg sync.WaitGroup
-	for range 8 {
-		wg.Go(func() {
-			for {
-				tk := plain(0)
-				if _, err := db.Submit(context.Background(), []store.Task{tk}); err != nil {
-					return
+	for _, every := range []time.Duration{0, time.Microsecond, time.Millisecond, time.Hour} {
+		t.Run(every.String(), func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "prismrt.db")
+			db, err := sqlite.Open(t.Context(), path, sqlite.Options{SyncEvery: every})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var mu sync.Mutex
+			var acknowledged []task.ID
+			var wg sync.WaitGroup
+			enough := make(chan struct{})
+			for range 8 {
+				wg.Go(func() {
+					for {
+						tk := plain(0)
+						if _, err := db.Submit(context.Background(), []store.Task{tk}); err != nil {
+							return
+						}
+						mu.Lock()
+						if acknowledged = append(acknowledged, tk.ID); len(acknowledged) == 100 {
+							close(enough)
+						}
+						mu.Unlock()
+					}
+				})
+			}
+			<-enough
+			if err := db.Close(); err != nil {
+				t.Error(err)
+			}
+			wg.Wait()
+			if err := db.Broken(); err != nil {
+				t.Error(err)
+			}
+			db = open(t, path)
+			defer db.Close()
+			for _, id := range acknowledged {
+				if read(t, db, id).ID == "" {
+					t.Errorf("%s was acknowledged, and is not there", id)
 				}
-				mu.Lock()
-				acknowledged = append(acknowledged, tk.ID)
-				mu.Unlock()
 			}
 		})
-	}
-	for n := 0; n < 100; {
-		mu.Lock()
-		n = len(acknowledged)
-		mu.Unlock()
-	}
-	if err := db.Close(); err != nil {
-		t.Error(err)
-	}
-	wg.Wait()
-	db = open(t, path)
-	defer db.Close()
-	for _, id := range acknowledged {
-		if read(t, db, id).ID == "" {
-			t.Errorf("%s was acknowledged, and is not there", id)
-		}
 	}
 }
