@@ -25,6 +25,7 @@ import (
 	"github.com/marketprism/prismrt/host/wasi"
 	"github.com/marketprism/prismrt/plugins"
 	"github.com/marketprism/prismrt/runtime/bottleneck"
+	"github.com/marketprism/prismrt/runtime/callback"
 	"github.com/marketprism/prismrt/runtime/config"
 	"github.com/marketprism/prismrt/runtime/engine"
 	"github.com/marketprism/prismrt/runtime/event"
@@ -34,6 +35,7 @@ import (
 	"github.com/marketprism/prismrt/runtime/profile"
 	"github.com/marketprism/prismrt/runtime/queue"
 	"github.com/marketprism/prismrt/runtime/sched"
+	"github.com/marketprism/prismrt/runtime/schedule"
 	"github.com/marketprism/prismrt/runtime/store/blob"
 	"github.com/marketprism/prismrt/runtime/store/sqlite"
 	"github.com/marketprism/prismrt/runtime/task"
@@ -55,6 +57,8 @@ type server struct {
 	invoker   *invoke.Invoker
 	catalogue *plugins.Catalogue
 	queue     *queue.Queue
+	schedules *schedule.Keeper
+	callbacks *callback.Sender // nil: no URL may be told of a task
 
 	loading  atomic.Bool
 	stopping atomic.Bool
@@ -96,9 +100,11 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 	watching.Go(func() { s.monitor.Run(calls) })
 	watching.Go(func() { s.watcher().Run(calls) })
 	working, stopWorking := context.WithCancel(calls)
-	worked := make(chan error, 1)
+	worked := make(chan error, 3)
 	go func() { worked <- s.queue.Run(working) }()
-	defer func() { stopWorking(); err = errors.Join(err, <-worked) }()
+	go func() { worked <- s.schedules.Run(working) }()
+	go func() { worked <- s.runCallbacks(working) }()
+	defer func() { stopWorking(); err = errors.Join(err, <-worked, <-worked, <-worked) }()
 	judging := make(chan error, 1)
 	go func() { judging <- s.catalogue.Run(calls) }()
 	defer func() { cancelCalls(); watching.Wait(); err = errors.Join(err, <-judging) }()
@@ -190,11 +196,28 @@ func (s *server) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	hosts, err := callbackHosts(s.config.Callbacks)
+	if err != nil {
+		return err
+	}
 	s.queue = queue.New(queue.Options{
-		Store: s.db, Runner: s.invoker, Policy: s.policy, Resolve: s.resolve, Publish: s.events.Publish, Cores: cores, Log: s.log,
+		Store: s.db, Runner: s.invoker, Policy: s.policy, Resolve: s.resolve, Callback: hosts.Check, Publish: s.events.Publish, Cores: cores, Log: s.log,
 	})
 	s.monitor.Registry.MustRegister(s.queue)
-	return nil
+	s.schedules, err = schedule.Open(ctx, schedule.Options{Store: s.db, Queue: s.queue, Check: s.queue.Check, Publish: s.events.Publish, Log: s.log})
+	if err != nil {
+		return err
+	}
+	s.callbacks, err = s.newSender(hosts)
+	return err
+}
+
+// runCallbacks calls back, if anybody may be.
+func (s *server) runCallbacks(ctx context.Context) error {
+	if s.callbacks == nil {
+		return nil
+	}
+	return s.callbacks.Run(ctx)
 }
 
 // policy is how tasks of a plugin are run.
@@ -229,7 +252,7 @@ func (s *server) version(ref task.Ref) (task.Version, []byte, error) {
 
 func (s *server) handler() http.Handler {
 	return api.New(api.Options{
-		Catalogue: s.catalogue, Invoker: s.invoker, Monitor: s.monitor, Queue: s.queue, Profiles: s.profiles, Events: s.events, Tracer: s.tracer, Unready: s.unready,
+		Catalogue: s.catalogue, Invoker: s.invoker, Monitor: s.monitor, Queue: s.queue, Schedules: s.schedules, Profiles: s.profiles, Events: s.events, Tracer: s.tracer, Unready: s.unready,
 		MaxModule: s.config.Upload.Module, MaxManifest: s.config.Upload.Manifest,
 		BodyTimeout: time.Duration(s.config.Server.BodyTimeout), Cores: cores, Log: s.log,
 	})
