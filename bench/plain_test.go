@@ -126,6 +126,7 @@ func (c *plainCall) Value(key any) any {
 
 func (*plainCall) Fail(string)                        {}
 func (*plainCall) Log(slog.Level, string)             {}
+func (*plainCall) Progress(int64, int64, string)      {}
 func (*plainCall) Config(string) (string, bool)       { return "", false }
 func (*plainCall) About(string) (string, bool)        { return "", false }
 func (*plainCall) Awaiting() bool                     { return false }

@@ -2,15 +2,19 @@ package main
 
 import (
 	"cmp"
+	"context"
+	"errors"
 	"math"
 	"net/http"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/marketprism/prismrt/plugins"
 	"github.com/marketprism/prismrt/runtime/config"
 	"github.com/marketprism/prismrt/runtime/monitor"
 	"github.com/marketprism/prismrt/runtime/queue"
+	"github.com/marketprism/prismrt/runtime/schedule"
 	"github.com/marketprism/prismrt/runtime/store/sqlite"
 	"github.com/marketprism/prismrt/runtime/task"
 	"github.com/marketprism/prismrt/runtime/tracing"
@@ -24,20 +28,45 @@ func databaseOptions(c config.Tasks) (o sqlite.Options) {
 	return o
 }
 
-// newQueue makes the queue of tasks above the database.
-func newQueue(s *server) *queue.Queue {
+// openTasks makes what durable tasks need, above the database.
+func (s *server) openTasks(ctx context.Context) error {
+	hosts, err := callbackHosts(s.config.Callbacks)
+	if err != nil {
+		return err
+	}
 	c := s.config.Tasks
-	// What is 0 in the configuration is the default to the queue.
-	keep := cmp.Or(c.KeepCount, math.MaxInt64)
-	grace := max(1, time.Duration(s.config.Server.Grace))
-	return queue.New(queue.Options{
-		Store: s.db, Runner: s.invoker, Policy: s.taskPolicy, Resolve: s.resolve,
+	s.queue = queue.New(queue.Options{
+		Store: s.db, Runner: s.invoker, Policy: s.taskPolicy, Resolve: s.resolve, Callback: hosts.Check,
 		Namespace: func(string) queue.Share { return queue.Share{Concurrency: c.Concurrency, Rate: c.Rate} },
 		Trace:     func(parent string) *task.Trace { return takeTrace(s.tracer, parent) },
 		Publish:   s.events.Publish, Cores: cores,
-		MostWaiting: c.Waiting, MostOfPlugin: c.PluginWaiting, KeepEnded: keep,
-		Grace: grace, Log: s.log,
+		MostWaiting: c.Waiting, MostOfPlugin: c.PluginWaiting,
+		KeepEnded: cmp.Or(c.KeepCount, math.MaxInt64), Grace: max(1, time.Duration(s.config.Server.Grace)), // 0 stands for the defaults there
+		Log: s.log,
 	})
+	s.monitor.Registry.MustRegister(s.queue)
+	s.schedules, err = schedule.Open(ctx, schedule.Options{Store: s.db, Queue: s.queue, Check: s.queue.Check, Publish: s.events.Publish, Log: s.log})
+	if err != nil {
+		return err
+	}
+	s.callbacks, err = s.newSender(hosts)
+	return err
+}
+
+// runTasks has tasks run, schedules submit some, and URLs be told of those that ended,
+// until ctx ends.
+func (s *server) runTasks(ctx context.Context) error {
+	parts := []func(context.Context) error{s.queue.Run, s.schedules.Run}
+	if s.callbacks != nil {
+		parts = append(parts, s.callbacks.Run)
+	}
+	errs := make([]error, len(parts))
+	var all sync.WaitGroup
+	for i, run := range parts {
+		all.Go(func() { errs[i] = run(ctx) })
+	}
+	all.Wait()
+	return errors.Join(errs...)
 }
 
 // taskPolicy is how tasks of a plugin are treated: by the manifest of its live version.

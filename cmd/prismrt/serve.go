@@ -76,5 +76,8 @@ func (c *serveCmd) load() (config.Config, error) {
 	if err := cfg.Check(); err != nil {
 		return cfg, fmt.Errorf("the configuration cannot work:\n%w", err)
 	}
+	if _, err := callbackHosts(cfg.Callbacks); err != nil {
+		return cfg, fmt.Errorf("the configuration cannot work:\n%w", err)
+	}
 	return cfg, nil
 }

@@ -25,6 +25,7 @@ import (
 	"github.com/marketprism/prismrt/host/wasi"
 	"github.com/marketprism/prismrt/plugins"
 	"github.com/marketprism/prismrt/runtime/bottleneck"
+	"github.com/marketprism/prismrt/runtime/callback"
 	"github.com/marketprism/prismrt/runtime/config"
 	"github.com/marketprism/prismrt/runtime/engine"
 	"github.com/marketprism/prismrt/runtime/event"
@@ -34,6 +35,7 @@ import (
 	"github.com/marketprism/prismrt/runtime/profile"
 	"github.com/marketprism/prismrt/runtime/queue"
 	"github.com/marketprism/prismrt/runtime/sched"
+	"github.com/marketprism/prismrt/runtime/schedule"
 	"github.com/marketprism/prismrt/runtime/store/blob"
 	"github.com/marketprism/prismrt/runtime/store/sqlite"
 	"github.com/marketprism/prismrt/runtime/task"
@@ -55,6 +57,8 @@ type server struct {
 	invoker   *invoke.Invoker
 	catalogue *plugins.Catalogue
 	queue     *queue.Queue
+	schedules *schedule.Keeper
+	callbacks *callback.Sender // nil: no URL may be told of a task
 
 	loading  atomic.Bool
 	stopping atomic.Bool
@@ -98,7 +102,7 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 	working, stopWorking := context.WithCancel(calls)
 	defer stopWorking()
 	worked := make(chan error, 1)
-	go func() { worked <- s.queue.Run(working) }()
+	go func() { worked <- s.runTasks(working) }()
 	judging := make(chan error, 1)
 	go func() { judging <- s.catalogue.Run(calls) }()
 	defer func() {
@@ -197,9 +201,7 @@ func (s *server) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.queue = newQueue(s)
-	s.monitor.Registry.MustRegister(s.queue)
-	return nil
+	return s.openTasks(ctx)
 }
 
 // version finds a version that an invocation asks for by its number.
@@ -210,7 +212,7 @@ func (s *server) version(ref task.Ref) (task.Version, []byte, error) {
 
 func (s *server) handler() http.Handler {
 	return api.New(api.Options{
-		Catalogue: s.catalogue, Invoker: s.invoker, Queue: s.queue, Monitor: s.monitor, Profiles: s.profiles, Events: s.events, Tracer: s.tracer, Unready: s.unready,
+		Catalogue: s.catalogue, Invoker: s.invoker, Queue: s.queue, Schedules: s.schedules, Monitor: s.monitor, Profiles: s.profiles, Events: s.events, Tracer: s.tracer, Unready: s.unready,
 		MaxModule: s.config.Upload.Module, MaxManifest: s.config.Upload.Manifest,
 		BodyTimeout: time.Duration(s.config.Server.BodyTimeout), Cores: cores, Log: s.log,
 	})

@@ -248,13 +248,13 @@ func TestTracingIsConfiguredByFileAndEnvironment(t *testing.T) {
 		not  string
 	}{
 		"the file":             {nil, `endpoint = "http://file:1"`, "#"},
-		"one variable for all": {[]string{"OTEL_EXPORTER_OTLP_ENDPOINT=http://env:2/base/"}, `endpoint = "http://env:2/base/v1/traces"`, "//file"},
+		"one variable for all": {[]string{"OTEL_EXPORTER_OTLP_ENDPOINT=http://env:2/base/"}, `endpoint = "http://env:2/base/v1/traces"`, "http://file"},
 		"one for traces goes first": {
 			[]string{"OTEL_EXPORTER_OTLP_ENDPOINT=http://env:2", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=https://traces:3"}, `endpoint = "https://traces:3/"`, "env",
 		},
 		"the service":        {[]string{"OTEL_SERVICE_NAME=prices"}, `service = "prices"`, `"prismrt"`},
 		"headers are secret": {[]string{"OTEL_EXPORTER_OTLP_HEADERS=authorization=Bearer%20s3cret, x-tenant=t1"}, "values not shown: authorization, x-tenant", "s3cret"},
-		"the switch":         {[]string{"OTEL_SDK_DISABLED=true"}, `endpoint = ""`, "//file"},
+		"the switch":         {[]string{"OTEL_SDK_DISABLED=true"}, `endpoint = ""`, "http://file"},
 	} {
 		stdout, stderr, code := command(t, tt.env, "serve", "--print-config", "--config", config)
 		if code != 0 || !strings.Contains(stdout, tt.want) || strings.Contains(stdout, tt.not) {
