@@ -43,6 +43,7 @@ type commandLine struct {
 	Bottlenecks bottlenecksCmd `cmd:"" help:"Say what is slow, why, and what to do."`
 
 	// Commands that need none.
+	Backup        backupCmd  `cmd:"" help:"Copy a server's data, also while it serves."`
 	Inspect       inspectCmd `cmd:"" help:"Say what a module is, and whether it can be a plugin."`
 	CompileModule compileCmd `cmd:"" hidden:"" help:"Compile the module on standard input."`
 	Version       versionCmd `cmd:"" help:"Say what this binary was built from."`

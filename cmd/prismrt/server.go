@@ -42,6 +42,13 @@ import (
 	"github.com/marketprism/prismrt/runtime/tracing"
 )
 
+// What a data folder has, besides compiled code and a lock.
+const (
+	databaseFile  = "prismrt.db"
+	modulesFolder = "modules"
+	secretFile    = "callback.secret" // config.Secrets, unless it is elsewhere
+)
+
 // server is the parts of a running prismrt, in the order in which they were made.
 type server struct {
 	config    config.Config
@@ -164,11 +171,11 @@ func (s *server) open(ctx context.Context) error {
 		Backlog:   func() monitor.Backlog { return monitor.BacklogOf(s.listener) },
 		Tasks:     func() monitor.Tasks { return toldTasks(s.queue.Stats()) },
 	})
-	if s.db, err = sqlite.Open(ctx, filepath.Join(dir, "prismrt.db"), databaseOptions(s.config.Tasks)); err != nil {
+	if s.db, err = sqlite.Open(ctx, filepath.Join(dir, databaseFile), databaseOptions(s.config.Tasks)); err != nil {
 		return err
 	}
 	s.db.OnCommit = s.monitor.Commits.Observe
-	modules, err := blob.Open(filepath.Join(dir, "modules"))
+	modules, err := blob.Open(filepath.Join(dir, modulesFolder))
 	if err != nil {
 		return err
 	}

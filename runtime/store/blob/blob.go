@@ -100,6 +100,39 @@ func (d *Dir) Sweep(keep func(task.Digest) bool) error {
 	return errors.Join(errs...)
 }
 
+// Copy has another folder have all content of one, beside what that has already: as links
+// where that can be, since content never changes, and as copies where not. The folder may be
+// in use; what comes or goes meanwhile may be in the copy or not.
+func Copy(from, to string) error {
+	target, err := Open(to)
+	if err != nil {
+		return err
+	}
+	entries, err := os.ReadDir(from)
+	if err != nil {
+		return fmt.Errorf("copy modules: %w", err)
+	}
+	for _, e := range entries {
+		digest := task.Digest("sha256:" + strings.TrimSuffix(e.Name(), suffix))
+		if !digest.Valid() {
+			continue
+		}
+		file := filepath.Join(from, e.Name())
+		err := os.Link(file, target.file(digest))
+		if err == nil || errors.Is(err, fs.ErrExist) || errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		content, err := os.ReadFile(file)
+		if err == nil {
+			err = target.Put(digest, content)
+		}
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("copy modules: %w", err)
+		}
+	}
+	return SyncDir(to)
+}
+
 const suffix = ".wasm"
 
 func (d *Dir) file(digest task.Digest) string {

@@ -98,3 +98,38 @@ func TestWhatIsNoDigestNeverBecomesAPath(t *testing.T) {
 	}()
 	_, _ = d.Get("sha256:../../etc/passwd")
 }
+
+func TestACopyHasTheContentAndNothingElse(t *testing.T) {
+	d, path := open(t)
+	one, two := []byte("one"), []byte("two")
+	if err := d.Put(task.DigestOf(one), one); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(path, ".writing-123"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	to := filepath.Join(t.TempDir(), "deep", "copy")
+	for range 2 { // the second time there is more
+		if err := blob.Copy(path, to); err != nil {
+			t.Fatal(err)
+		}
+		if err := d.Put(task.DigestOf(two), two); err != nil {
+			t.Fatal(err)
+		}
+	}
+	copied, err := blob.Open(to)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, content := range [][]byte{one, two} {
+		if got, err := copied.Get(task.DigestOf(content)); err != nil || string(got) != string(content) {
+			t.Errorf("got %q, %v", got, err)
+		}
+	}
+	if entries, _ := os.ReadDir(to); len(entries) != 2 {
+		t.Errorf("the copy has %v", entries)
+	}
+	if err := blob.Copy(filepath.Join(path, "absent"), to); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("of no folder: %v", err)
+	}
+}
