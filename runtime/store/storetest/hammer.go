@@ -35,7 +35,7 @@ func hammered() int {
 	if testing.Short() {
 		return 500
 	}
-	return 3000
+	return 2000
 }
 
 // together are trials with many callers.
