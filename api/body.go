@@ -107,11 +107,13 @@ func (s *server) write(w http.ResponseWriter, status int, body []byte) {
 }
 
 func (s *server) writeJSON(w http.ResponseWriter, status int, v any) error {
-	body, err := json.Marshal(v)
-	if err != nil {
+	var body bytes.Buffer
+	encoder := json.NewEncoder(&body)
+	encoder.SetEscapeHTML(false) // a link with two parameters is to be read by people, too
+	if err := encoder.Encode(v); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
-	s.write(w, status, append(body, '\n'))
+	s.write(w, status, body.Bytes())
 	return nil
 }
