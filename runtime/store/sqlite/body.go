@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"sync"
 
 	"github.com/marketprism/prismrt/runtime/store"
 	"github.com/marketprism/prismrt/runtime/store/blob"
@@ -29,22 +28,18 @@ const (
 //
 // blob.Dir does not serve: there equal content is one file, so that one task could remove
 // what another's row names.
-type bodies struct {
-	path string
-
-	mu      sync.Mutex
-	backups int     // that go on: what is removed waits for them
-	removed []int64 // meanwhile
-}
+type bodies struct{ path string }
 
 func openBodies(path string) (*bodies, error) {
 	if err := os.MkdirAll(path, 0o700); err != nil {
 		return nil, fmt.Errorf("folder for large inputs and outputs: %w", err)
 	}
-	return &bodies{path: path}, nil
+	return &bodies{path}, nil
 }
 
-func (b *bodies) file(n int64) string { return filepath.Join(b.path, fmt.Sprintf("%016x", n)) }
+func (b *bodies) file(n int64) string { return filepath.Join(b.path, fileName(n)) }
+
+func fileName(n int64) string { return fmt.Sprintf("%016x", n) }
 
 // content is an input or output: in the row, or as a file.
 type content struct {
@@ -96,9 +91,7 @@ func (w *writing) put(bytes []byte) (content, error) {
 		return content{}, err
 	}
 	if _, err = f.Write(bytes); err == nil {
-		if err = f.Sync(); err != nil {
-			err = &syncError{err}
-		}
+		err = synced(f.Sync())
 	}
 	return content{bytes, n}, errors.Join(err, f.Close())
 }
@@ -108,10 +101,7 @@ func (w *writing) sync() error {
 	if len(w.all) == 0 {
 		return nil
 	}
-	if err := blob.SyncDir(w.path); err != nil {
-		return &syncError{err}
-	}
-	return nil
+	return synced(blob.SyncDir(w.path))
 }
 
 // keep has a file stay, if there is one.
@@ -144,31 +134,10 @@ func (w *writing) end(err error) {
 // drop removes all, when there was no change.
 func (w *writing) drop() { w.end(fs.ErrInvalid) }
 
-// remove removes files that no row names any more, once no backup needs them.
+// remove removes files that no row names any more.
 func (b *bodies) remove(files []int64) {
-	b.mu.Lock()
-	if b.backups > 0 {
-		b.removed, files = append(b.removed, files...), nil
-	}
-	b.mu.Unlock()
 	for _, n := range files {
 		_ = os.Remove(b.file(n)) // or it is swept
-	}
-}
-
-// backup has files stay until the returned function is called.
-func (b *bodies) backup() (end func()) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.backups++
-	return func() {
-		b.mu.Lock()
-		var files []int64
-		if b.backups--; b.backups == 0 {
-			files, b.removed = b.removed, nil
-		}
-		b.mu.Unlock()
-		b.remove(files)
 	}
 }
 

@@ -9,9 +9,11 @@ import (
 	"github.com/marketprism/prismrt/runtime/task"
 )
 
+const selectCallbacks = `SELECT id, tried, due_us, message FROM callbacks ORDER BY due_us, seq LIMIT ?`
+
 // Callbacks implements store.Callbacks.
 func (db *DB) Callbacks(ctx context.Context, now time.Time, most int) (due []store.Callback, next time.Time, err error) {
-	rows, err := db.read.QueryContext(ctx, `SELECT id, tried, due_us, message FROM callbacks ORDER BY due_us, seq LIMIT ?`, int64(most)+1)
+	rows, err := db.selects[selectCallbacks].QueryContext(ctx, int64(most)+1)
 	if err != nil {
 		return nil, time.Time{}, fmt.Errorf("read callbacks: %w", err)
 	}

@@ -133,7 +133,7 @@ func (x *tx) withdraw(seq int64, w *where) error {
 	}
 	x.lanes[w.lane]--
 	w.lane.remove(w.ord)
-	n, err := x.exec(deleteReady, w.lane.plugin.number, int64(w.lane.Priority), w.ord)
+	n, err := x.exec(deleteReady, w.lane.plugin.number, int64(w.lane.Priority), w.ord, w.ord)
 	if err != nil {
 		return err
 	}

@@ -2,20 +2,20 @@ package sqlite
 
 import (
 	"context"
-	"errors"
-	"os"
+	"database/sql"
 	"sync"
-	"time"
 )
 
 // The log (WAL) is brought into the database while commits go on, on a connection of its
-// own. That cannot bring in what is written meanwhile, and as long as a frame is left, the
-// log goes on at its end. So it is repeated, which leaves less each time, until so little is
-// left that the writer does the rest between two transactions: then the log begins anew,
-// unless a reader still looks at it, in which case the next time does.
+// own. That does not bring in what is written meanwhile, and as long as a frame is left, the
+// log goes on at its end. So where the log is long, it is repeated, which leaves less each
+// time, until so little is left that the writer does the rest between two transactions: then
+// the log begins anew, unless a reader still looks at it, in which case the next time does.
 const (
 	checkpointPages = 1000 // of 4 KiB, written since the last checkpoint: time for one
+	longLog         = 4000 // pages: time to begin anew
 	remainderPages  = 200  // that the writer may bring in itself
+	mostRepeated    = 8
 )
 
 // checkpoints are those in the background, at most one at a time.
@@ -26,17 +26,20 @@ type checkpoints struct {
 }
 
 // checkpoint begins one after so many pages.
-func (db *DB) checkpoint(w *writer) {
-	if w.pages < checkpointPages {
-		return
+func (w *writer) checkpoint() {
+	w.pages += w.conn.written()
+	if w.pages >= checkpointPages && w.db.checkpoints.begin(w.db) {
+		w.pages = 0
 	}
-	c := &db.checkpoints
+}
+
+// begin begins one, unless one goes on.
+func (c *checkpoints) begin(db *DB) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.going != nil || c.closed || db.Broken() != nil {
-		return
+		return false
 	}
-	w.pages = 0
 	c.going = make(chan struct{})
 	go func() {
 		db.bringIn()
@@ -45,6 +48,7 @@ func (db *DB) checkpoint(w *writer) {
 		close(c.going)
 		c.going = nil
 	}()
+	return true
 }
 
 // wait waits for the one that goes on, and has none follow.
@@ -61,94 +65,29 @@ func (c *checkpoints) wait() {
 // bringIn brings the log into the database. That it fails is seen where it matters: the log
 // grows, or the disk fails.
 func (db *DB) bringIn() {
-	left, before := 0, 0
-	for {
-		var err error
-		if left, err = checkpointed(db.copy.QueryRow(passive)); err != nil {
-			_ = db.failed(err)
+	ctx, before := context.Background(), 0
+	for n := range mostRepeated {
+		frames, err := db.checkpointed(db.copy.QueryRowContext(ctx, passive))
+		if err != nil || frames < longLog {
 			return
 		}
-		if left == 0 {
-			return
-		}
-		if left <= remainderPages || before > 0 && left > before*3/4 {
+		if n > 0 && frames-before <= remainderPages {
 			break
 		}
-		before = left
+		before = frames
 	}
-	_ = db.writer.do(context.Background(), &change{between: func(w *writer) error {
-		_, err := checkpointed(w.sql.QueryRowContext(context.Background(), passive))
-		return db.failed(err)
+	_ = db.writer.do(ctx, &change{between: func(w *writer) error {
+		_, err := db.checkpointed(w.sql.QueryRowContext(ctx, passive))
+		return err
 	}})
 }
 
 // passive brings in what can be without waiting for anybody.
 const passive = `PRAGMA wal_checkpoint(PASSIVE)`
 
-// checkpointed reads what a checkpoint came to: how many frames it left.
-func checkpointed(row interface{ Scan(...any) error }) (left int, err error) {
-	var busy, frames, done int
-	if err := row.Scan(&busy, &frames, &done); err != nil {
-		return 0, err
-	}
-	return frames - done, nil
-}
-
-// syncer syncs the log every now and then, where commits do not.
-type syncer struct {
-	log *os.File // kept open: it is told of every error since then
-
-	mu    sync.Mutex
-	timer *time.Timer // nil: all is synced
-}
-
-func (db *DB) openSyncer() (err error) {
-	if db.options.SyncEvery > 0 {
-		db.syncer.log, err = os.Open(db.path + "-wal")
-	}
-	return err
-}
-
-func (db *DB) closeSyncer() error {
-	s := &db.syncer
-	if s.log == nil {
-		return nil
-	}
-	s.mu.Lock()
-	if s.timer != nil {
-		s.timer.Stop()
-		s.timer = nil
-	}
-	s.mu.Unlock()
-	return errors.Join(db.syncNow(), s.log.Close())
-}
-
-// syncLater has the log be synced within the interval.
-func (db *DB) syncLater() {
-	s := &db.syncer
-	if s.log == nil {
-		return
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.timer != nil {
-		return
-	}
-	s.timer = time.AfterFunc(db.options.SyncEvery, func() {
-		s.mu.Lock()
-		s.timer = nil
-		s.mu.Unlock()
-		_ = db.syncNow() // whose error stays, in Broken
-	})
-}
-
-// syncNow syncs the log, where commits do not.
-func (db *DB) syncNow() error {
-	if db.syncer.log == nil {
-		return nil
-	}
-	if err := db.syncer.log.Sync(); err != nil {
-		return db.failed(&syncError{err})
-	}
-	return nil
+// checkpointed reads what a checkpoint came to: how many frames the log had.
+func (db *DB) checkpointed(row *sql.Row) (frames int, err error) {
+	var busy, done int
+	err = row.Scan(&busy, &frames, &done)
+	return frames, db.failed(err)
 }

@@ -101,19 +101,10 @@ func (c *conn) query(text string, row func([]driver.Value) error, values ...any)
 			break
 		}
 	}
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		err = nil
 	}
 	return errors.Join(err, rows.Close())
-}
-
-// number runs a statement that gives one number, and otherwise answers 0.
-func (c *conn) number(text string, values ...any) (n int64, err error) {
-	err = c.query(text, func(row []driver.Value) error {
-		n, _ = row[0].(int64)
-		return nil
-	}, values...)
-	return n, err
 }
 
 // bulk is a table that takes many rows at a time.

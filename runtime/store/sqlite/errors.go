@@ -16,6 +16,17 @@ type syncError struct{ error }
 
 func (e *syncError) Unwrap() error { return e.error }
 
+// synced is the error of a sync. That there is no room for what was written is not that the
+// disk lost it: some file systems look for room as late as that.
+func synced(err error) error {
+	if err == nil || noRoom(err) {
+		return err
+	}
+	return &syncError{err}
+}
+
+func noRoom(err error) bool { return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) }
+
 // failed tells the errors of a disk from others, as store.ErrFull and store.ErrBroken.
 //
 // After a sync that failed nobody knows what is on the disk: Linux marks the pages as clean
@@ -57,12 +68,7 @@ func full(err error) bool {
 		}
 		return false
 	}
-	for _, no := range []error{syscall.ENOSPC, syscall.EDQUOT, syscall.EFBIG, syscall.EIO} {
-		if errors.Is(err, no) {
-			return true
-		}
-	}
-	return false
+	return noRoom(err) || errors.Is(err, syscall.EFBIG) || errors.Is(err, syscall.EIO)
 }
 
 // Broken is why nothing is written any more, nil while it is.

@@ -138,3 +138,24 @@ func (l *lane) fill(x *tx, most int) error {
 	}
 	return nil
 }
+
+// lane returns the lane of a plugin and a priority.
+func (db *DB) lane(plugin int64, priority int) *lane {
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	at := laneKey{plugin, priority}
+	l := db.lanes[at]
+	if l == nil {
+		p := db.plugins.number[plugin]
+		n := p.name
+		l = &lane{Lane: store.Lane{Namespace: n.namespace, Plugin: n.plugin, Priority: priority}, plugin: p}
+		db.lanes[at] = l
+	}
+	return l
+}
+
+// laneKey is what a lane is known by.
+type laneKey struct {
+	plugin   int64
+	priority int
+}

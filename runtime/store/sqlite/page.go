@@ -171,7 +171,7 @@ func (db *DB) below(ctx context.Context, sources []source, bound int64, most int
 }
 
 func (db *DB) appendSeqs(ctx context.Context, seqs []int64, text string, args []any) ([]int64, error) {
-	rows, err := db.read.QueryContext(ctx, text, args...)
+	rows, err := db.selects[text].QueryContext(ctx, args...)
 	if err != nil {
 		return nil, err
 	}

@@ -14,6 +14,12 @@ import (
 	"github.com/marketprism/prismrt/runtime/task"
 )
 
+// selects are the statements that read and are prepared once.
+var selects = []string{
+	selectRecords, selectLeased, selectCallbacks,
+	pageAll, pagePlugin, pageSchedule, pageSucceeded, pageSuccess, pageEnded, pageWaiting, pageMoved, pageReady,
+}
+
 // list is numbers as JSON, for json_each.
 func list(seqs []int64) string {
 	text := []byte{'['}
@@ -34,20 +40,51 @@ const selectLeased = `
 	LEFT JOIN tries r ON ?2 AND r.seq = t.seq
 	LEFT JOIN files i ON t.input IS NULL AND i.seq = t.seq AND i.part = 0`
 
-// leased reads the tasks that were leased, but for those that are lost already.
+// leased returns the leases that were taken, but for those that are lost already.
 func (db *DB) leased(taken []*held) ([]store.Lease, error) {
+	var unread []*held
+	for _, h := range taken {
+		if h.fresh == nil {
+			unread = append(unread, h)
+		}
+	}
+	read, err := db.readLeased(unread)
+	if err != nil {
+		return nil, err
+	}
+	all := make([]store.Lease, 0, len(taken))
+	for _, h := range taken {
+		switch t := h.fresh; {
+		case !db.hands(h):
+		case t != nil:
+			all = append(all, store.Lease{Task: *t, Attempt: int(h.attempt)})
+			h.fresh = nil // it is the holder's
+		case read[h.seq] == nil:
+			return nil, wrong("a task that was leased is not there, numbered %d", h.seq)
+		default:
+			all = append(all, *read[h.seq])
+		}
+	}
+	return all, nil
+}
+
+// readLeased reads those that are still held, by their seq.
+func (db *DB) readLeased(taken []*held) (map[int64]*store.Lease, error) {
+	if len(taken) == 0 {
+		return nil, nil
+	}
 	seqs := make([]int64, len(taken))
 	again := false
 	for i, h := range taken {
 		seqs[i] = h.seq
 		again = again || h.attempt > 1
 	}
-	rows, err := db.statements.leased.QueryContext(context.Background(), list(seqs), again)
+	rows, err := db.selects[selectLeased].QueryContext(context.Background(), list(seqs), again)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	all := make([]store.Lease, 0, len(taken))
+	all := make(map[int64]*store.Lease, len(taken))
 	for i := 0; rows.Next(); i++ {
 		var row leasedRow
 		if err := row.scan(rows); err != nil {
@@ -57,13 +94,10 @@ func (db *DB) leased(taken []*held) ([]store.Lease, error) {
 			i++
 		}
 		l, err := row.lease(db, taken[i])
-		if !db.hands(taken[i]) {
-			continue // nor is anything else of it sure
-		}
-		if err != nil {
+		if err != nil && db.hands(taken[i]) {
 			return nil, err
 		}
-		all = append(all, l)
+		all[row.seq] = &l
 	}
 	return all, rows.Err()
 }
@@ -198,7 +232,7 @@ func (db *DB) records(ctx context.Context, seqs []int64, parts store.Parts, each
 // what was leased and has not ended was running when it was looked at.
 func (db *DB) recordsOnce(ctx context.Context, seqs []int64, parts store.Parts, each func(int64, store.Record)) (moved []int64, err error) {
 	run := db.running(seqs)
-	rows, err := db.statements.records.QueryContext(ctx, list(seqs), parts&store.WithInput != 0, parts&store.WithOutput != 0)
+	rows, err := db.selects[selectRecords].QueryContext(ctx, list(seqs), parts&store.WithInput != 0, parts&store.WithOutput != 0)
 	if err != nil {
 		return nil, err
 	}

@@ -56,10 +56,10 @@ func (o Options) filled() (Options, error) {
 	}
 	var errs []error
 	if o.SyncEvery < 0 {
-		errs = append(errs, fmt.Errorf("SyncEvery is %v, and must not be negative", o.SyncEvery))
+		errs = append(errs, fmt.Errorf("sync every %v, which must not be negative", o.SyncEvery))
 	}
 	if o.Readers < 1 {
-		errs = append(errs, fmt.Errorf("Readers is %d, and must be 1 at least", o.Readers))
+		errs = append(errs, fmt.Errorf("readers are %d, which must be 1 at least", o.Readers))
 	}
 	return o, errors.Join(errs...)
 }
@@ -69,8 +69,8 @@ type DB struct {
 	options Options
 	path    string
 
-	write, read, copy *sql.DB // the writer's connection, those that read, and the checkpointer's
-	statements        struct{ records, leased *sql.Stmt }
+	write, read, copy *sql.DB              // the writer's connection, those that read, and the checkpointer's
+	selects           map[string]*sql.Stmt // by their text; the same from Open on
 	writer            *writer
 	bodies            *bodies
 	syncer            syncer
@@ -87,6 +87,7 @@ type DB struct {
 	digests digests
 	lanes   map[laneKey]*lane
 	held    map[int64]*held
+	fresh   fresh
 	counts  counts // of all plugins
 	last    task.ID
 	arrived chan struct{} // closed at the next arrival in a lane
@@ -115,7 +116,7 @@ func Open(ctx context.Context, path string, o Options) (*DB, error) {
 		options: o, path: path,
 		plugins: plugins{map[name]*plugin{}, map[int64]*plugin{}},
 		digests: digests{map[task.Digest]int64{}, map[int64]task.Digest{}},
-		lanes:   map[laneKey]*lane{}, held: map[int64]*held{}, arrived: make(chan struct{}), watched: map[int64]*watch{},
+		lanes:   map[laneKey]*lane{}, held: map[int64]*held{}, fresh: fresh{tasks: map[int64]*store.Task{}}, arrived: make(chan struct{}), watched: map[int64]*watch{},
 	}
 	db.writer = &writer{db: db}
 	if err := db.open(ctx); err != nil {
@@ -129,7 +130,7 @@ func (db *DB) open(ctx context.Context) (err error) {
 	if db.options.SyncEvery > 0 {
 		sync = "synchronous(NORMAL)"
 	}
-	if db.write, err = db.handle(1, sync, "journal_mode(WAL)", "foreign_keys(ON)", "wal_autocheckpoint(0)", "cache_size(-32768)"); err != nil {
+	if db.write, err = db.handle(1, sync, "journal_mode(WAL)", "foreign_keys(ON)", "wal_autocheckpoint(0)", "cache_size(-8192)"); err != nil {
 		return err
 	}
 	if db.writer.sql, err = db.write.Conn(ctx); err != nil {
@@ -142,7 +143,7 @@ func (db *DB) open(ctx context.Context) (err error) {
 	if err := blob.SyncDir(filepath.Dir(db.path)); err != nil {
 		return err
 	}
-	if db.bodies, err = openBodies(db.path + "-bodies"); err != nil {
+	if db.bodies, err = openBodies(folder(db.path)); err != nil {
 		return err
 	}
 	if err := db.writer.sql.Raw(func(c any) error {
@@ -157,8 +158,9 @@ func (db *DB) open(ctx context.Context) (err error) {
 	if db.copy, err = db.handle(1, sync, "wal_autocheckpoint(0)"); err != nil {
 		return err
 	}
-	for text, s := range map[string]**sql.Stmt{selectRecords: &db.statements.records, selectLeased: &db.statements.leased} {
-		if *s, err = db.read.PrepareContext(ctx, text); err != nil {
+	db.selects = make(map[string]*sql.Stmt)
+	for _, text := range selects {
+		if db.selects[text], err = db.read.PrepareContext(ctx, text); err != nil { //nolint:sqlclosecheck // that of the handle closes it
 			return err
 		}
 	}
@@ -167,9 +169,7 @@ func (db *DB) open(ctx context.Context) (err error) {
 
 // handle opens the database for so many connections.
 func (db *DB) handle(connections int, pragmas ...string) (*sql.DB, error) {
-	values := url.Values{"_pragma": append([]string{"busy_timeout(5000)"}, pragmas...), "_txlock": {"immediate"}}
-	dsn := url.URL{Scheme: "file", Opaque: (&url.URL{Path: db.path}).EscapedPath(), RawQuery: values.Encode()}
-	handle, err := sql.Open("sqlite", dsn.String())
+	handle, err := sql.Open("sqlite", dsn(db.path, append([]string{"busy_timeout(5000)"}, pragmas...)...))
 	if err != nil {
 		return nil, err
 	}
@@ -178,24 +178,41 @@ func (db *DB) handle(connections int, pragmas ...string) (*sql.DB, error) {
 	return handle, nil
 }
 
+// dsn is what the driver opens a file by.
+func dsn(path string, pragmas ...string) string {
+	values := url.Values{"_pragma": pragmas, "_txlock": {"immediate"}}
+	u := url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: values.Encode()}
+	return u.String()
+}
+
 // Stats tells of the connections that read, and of the waits for one.
 func (db *DB) Stats() sql.DBStats { return db.read.Stats() }
 
 // Close waits for what is being written and closes the database. Later calls fail.
+//
+// A broken database keeps the writer's connection until the process ends: when the last one
+// is closed, SQLite brings in the log, and of that nobody knows what the disk has. The next
+// process reads it as far as its checksums go.
 func (db *DB) Close() error {
 	db.writer.close()
 	db.checkpoints.wait()
 	errs := []error{db.closeSyncer()}
+	for _, handle := range []*sql.DB{db.read, db.copy} {
+		if handle != nil {
+			errs = append(errs, handle.Close())
+		}
+	}
+	if db.Broken() != nil {
+		return errors.Join(errs...)
+	}
 	if c := db.writer.conn; c != nil {
 		errs = append(errs, db.writer.sql.Raw(func(any) error { return c.close() }))
 	}
 	if db.writer.sql != nil {
 		errs = append(errs, db.writer.sql.Close())
 	}
-	for _, handle := range []*sql.DB{db.read, db.copy, db.write} {
-		if handle != nil {
-			errs = append(errs, handle.Close())
-		}
+	if db.write != nil {
+		errs = append(errs, db.write.Close())
 	}
 	return errors.Join(errs...)
 }

@@ -3,7 +3,6 @@ package sqlite_test
 import (
 	"path/filepath"
 	"testing"
-	"time"
 
 	"github.com/marketprism/prismrt/runtime/store/sqlite"
 	"github.com/marketprism/prismrt/runtime/store/storetest"
@@ -12,32 +11,24 @@ import (
 // kept is a database and where it is.
 type kept struct {
 	*sqlite.DB
-	path    string
-	options sqlite.Options
+	path string
 }
 
-func keep(t *testing.T, path string, o sqlite.Options) *kept {
+func keep(t *testing.T, path string) *kept {
 	t.Helper()
-	db, err := sqlite.Open(t.Context(), path, o)
-	if err != nil {
-		t.Fatal(err)
-	}
+	db := open(t, path)
 	t.Cleanup(func() { db.Close() })
-	return &kept{db, path, o}
+	return &kept{db, path}
 }
 
 func TestTasksAreKept(t *testing.T) {
-	for name, o := range map[string]sqlite.Options{"synced": {}, "synced now and then": {SyncEvery: time.Millisecond}} {
-		t.Run(name, func(t *testing.T) {
-			storetest.Run(t, func(t *testing.T) storetest.Store {
-				return keep(t, filepath.Join(t.TempDir(), "prismrt.db"), o)
-			}, storetest.Reopen(func(t *testing.T, s storetest.Store) storetest.Store {
-				k := s.(*kept)
-				if err := k.Close(); err != nil {
-					t.Fatal(err)
-				}
-				return keep(t, k.path, k.options)
-			}))
-		})
-	}
+	storetest.Run(t, func(t *testing.T) storetest.Store {
+		return keep(t, filepath.Join(t.TempDir(), "prismrt.db"))
+	}, storetest.Reopen(func(t *testing.T, s storetest.Store) storetest.Store {
+		k := s.(*kept)
+		if err := k.Close(); err != nil {
+			t.Fatal(err)
+		}
+		return keep(t, k.path)
+	}))
 }

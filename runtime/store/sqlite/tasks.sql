@@ -170,9 +170,9 @@ SELECT
     ELSE 'queued'
   END AS state,
   coalesce(e.attempt, r.number, 0) AS attempts,
-  strftime('%Y-%m-%dT%H:%M:%fZ', t.created_us / 1e6, 'unixepoch') AS created,
-  strftime('%Y-%m-%dT%H:%M:%fZ', iif(e.seq IS NULL AND w.ord IS NULL, w.due_us, NULL) / 1e6, 'unixepoch') AS due,
-  strftime('%Y-%m-%dT%H:%M:%fZ', e.ended_us / 1e6, 'unixepoch') AS ended,
+  strftime('%Y-%m-%dT%H:%M:%fZ', t.created_us / 1000 / 1e3, 'unixepoch') AS created,
+  strftime('%Y-%m-%dT%H:%M:%fZ', iif(e.seq IS NULL AND w.ord IS NULL, w.due_us, NULL) / 1000 / 1e3, 'unixepoch') AS due,
+  strftime('%Y-%m-%dT%H:%M:%fZ', e.ended_us / 1000 / 1e3, 'unixepoch') AS ended,
   r.message
 FROM tasks AS t
 JOIN names AS n USING (plugin)
