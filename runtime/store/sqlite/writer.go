@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -133,6 +134,9 @@ func (w *writer) work() {
 		}
 		clear(group)
 		w.checkpoint()
+		// Those that were answered may have more. Where the disk is not waited for, they would
+		// otherwise come one by one: ten tasks a commit instead of a hundred.
+		runtime.Gosched()
 	}
 }
 
