@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -243,23 +244,26 @@ func TestTheCurlLineRunsInAShell(t *testing.T) {
 }
 
 func TestABarAppearsOnlyForUploadsThatTakeTheirTime(t *testing.T) {
-	var screen bytes.Buffer
-	quick := newUploadBar(&screen)
-	quick.progress(10, 100)
-	quick.progress(100, 100)
-	quick.stop()
-	if screen.Len() != 0 {
-		t.Errorf("a quick upload drew %q", screen.String())
-	}
+	synctest.Test(t, func(t *testing.T) {
+		var screen bytes.Buffer
+		quick := newUploadBar(&screen)
+		quick.progress(10, 100)
+		quick.progress(100, 100)
+		quick.stop()
+		if screen.Len() != 0 {
+			t.Errorf("a quick upload drew %q", screen.String())
+		}
 
-	slow := newUploadBar(&screen)
-	slow.started = time.Now().Add(-time.Minute)
-	slow.progress(50<<10, 100<<10)
-	contains(t, screen.String(), "uploading", "50%")
-	slow.stop()
-	drawn := screen.Len()
-	slow.progress(100<<10, 100<<10) // the connection may still be reading
-	if screen.Len() != drawn {
-		t.Errorf("a bar that was stopped drew %q", screen.String()[drawn:])
-	}
+		slow := newUploadBar(&screen)
+		slow.progress(10<<10, 100<<10)
+		time.Sleep(time.Minute)
+		slow.progress(50<<10, 100<<10)
+		contains(t, screen.String(), "uploading", "50%")
+		slow.stop()
+		drawn := screen.Len()
+		slow.progress(100<<10, 100<<10) // the connection may still be reading
+		if screen.Len() != drawn {
+			t.Errorf("a bar that was stopped drew %q", screen.String()[drawn:])
+		}
+	})
 }
