@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -64,11 +65,15 @@ func (k *clockCmd) Run(ctx context.Context, term *terminal.IO, g *globals) error
 func (k *clockCmd) lives(ctx context.Context, term *terminal.IO, t *trial, binary string) (account, error) {
 	tick, end := term.Progress(k.Kills, "killing")
 	defer end()
-	argv := func(hours int) []string {
-		return append([]string{"env", clockVariable + "=" + strconv.Itoa(3600*hours)}, t.argv(binary)...)
+	start := func(hours int) (*callers, error) {
+		c, err := t.start(ctx, append([]string{"env", clockVariable + "=" + strconv.Itoa(3600*hours)}, t.argv(binary)...))
+		if err != nil {
+			return nil, err
+		}
+		return c, c.tells(ctx, time.Now().Add(time.Duration(hours)*time.Hour))
 	}
 	for n := range k.Kills {
-		c, err := t.start(ctx, argv([]int{0, 1, -1, 1, 0, -1}[n%6]))
+		c, err := start([]int{0, 1, -1, 1, 0, -1}[n%6])
 		if err != nil {
 			return account{}, err
 		}
@@ -83,12 +88,29 @@ func (k *clockCmd) lives(ctx context.Context, term *terminal.IO, t *trial, binar
 		tick()
 	}
 	end()
-	c, err := t.start(ctx, argv(1))
+	c, err := start(1)
 	if err != nil {
 		return account{}, err
 	}
 	// By that clock attempts began that others made an hour ago: they are not told apart.
 	return t.close(ctx, c, false)
+}
+
+// tells checks that a server's clock is where it was set.
+func (c *callers) tells(ctx context.Context, want time.Time) error {
+	resp, err := c.send(ctx, http.MethodGet, "/readyz", nil)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	got, err := http.ParseTime(resp.Header.Get("Date"))
+	if err != nil {
+		return err
+	}
+	if got.Sub(want).Abs() > time.Minute {
+		return fmt.Errorf("the server's clock is at %v and was set to %v", got, want)
+	}
+	return nil
 }
 
 // buildClock builds a prismrt whose clock can be set.
