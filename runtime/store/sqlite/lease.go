@@ -112,10 +112,14 @@ func (db *DB) Expire(ctx context.Context, now time.Time) (int, error) {
 		db.mu.Lock()
 		for _, h := range db.held {
 			if ranOut(h) {
+				h.phase = leaving // from here on it cannot be extended
 				out = append(out, h)
 			}
 		}
 		db.mu.Unlock()
+		for _, h := range out {
+			x.back(h, h.attempt+1)
+		}
 		for _, h := range out {
 			n++
 			if err := x.note(h.seq, cutOff(h.attempt)); err != nil {
@@ -124,7 +128,6 @@ func (db *DB) Expire(ctx context.Context, now time.Time) (int, error) {
 			if _, err := x.exec(updateReady, h.lane.plugin.number, int64(h.lane.Priority), h.ord, h.attempt+1); err != nil {
 				return err
 			}
-			x.back(h, h.attempt+1)
 		}
 		return nil
 	})

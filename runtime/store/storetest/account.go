@@ -264,9 +264,6 @@ func (a *account) close(records []store.Record) {
 		if e == nil || e.name == "" {
 			continue // whose submitter was not told, and tried again or gave up
 		}
-		if e.keyed && there[e.name] > 1 {
-			a.errorfLocked("%s is there %d times for one key", e.name, there[e.name])
-		}
 		a.closeLocked(e, &r)
 	}
 	for name, n := range there {
@@ -275,8 +272,11 @@ func (a *account) close(records []store.Record) {
 		}
 	}
 	for _, e := range a.order {
-		if there[e.name] == 0 {
+		switch n := there[e.name]; {
+		case n == 0:
 			a.errorfLocked("%s was acknowledged, and is not there", e.id)
+		case n > 1 && e.keyed:
+			a.errorfLocked("%s is there %d times for one key", e.name, n)
 		}
 	}
 }

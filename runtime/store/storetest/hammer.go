@@ -35,7 +35,7 @@ func hammered() int {
 	if testing.Short() {
 		return 500
 	}
-	return 3000
+	return 2000
 }
 
 // together are trials with many callers.
@@ -177,8 +177,10 @@ func (h *hammer) submit(random *rand.Rand, who, tasks int) {
 		})
 		for i, r := range receipts {
 			if h.account.acknowledged(r, string(batch[i].Input), keyed[i]) && random.IntN(10) == 0 {
-				h.notTold.Add(1)
-				h.watchers.Go(func() { h.watch(r.ID) })
+				for range 2 {
+					h.notTold.Add(1)
+					h.watchers.Go(func() { h.watch(r.ID) })
+				}
 			}
 		}
 	}
@@ -207,11 +209,17 @@ func (h *hammer) watch(id task.ID) {
 	}
 }
 
+// inHand is a lease that is not to be ended before a time.
+type inHand struct {
+	store.Lease
+	until time.Time
+}
+
 // work leases tasks and ends them one way or another: most succeed, some fail, are given
-// back, are held for too long or never heard of again.
+// back, are held until they ran out or never heard of again.
 func (h *hammer) work(random *rand.Rand) {
 	ctx := h.b.ctx
-	var hand []store.Lease // of what was leased
+	var hand []inHand
 	for h.over.Err() == nil {
 		arrived := h.s.Arrived()
 		wants := make([]store.Want, 0, len(h.lanes))
@@ -224,14 +232,22 @@ func (h *hammer) work(random *rand.Rand) {
 		if err == nil {
 			for _, l := range leases {
 				h.account.leased(begun, l, until, h.takenBack)
+				of := inHand{Lease: l}
+				if random.IntN(20) == 0 {
+					of.until = until.Add(time.Duration(random.IntN(100)-30) * time.Millisecond)
+				}
+				hand = append(hand, of)
 			}
-			hand = append(hand, leases...)
 		}
 		if len(hand) > 0 && random.IntN(4) == 0 {
 			h.extend(hand, h.now().Add(time.Duration(random.IntN(50))*time.Millisecond))
 		}
 		hand = h.end(random, hand)
-		if len(hand) == 0 && len(leases) == 0 && err == nil {
+		switch {
+		case len(leases) > 0 || err != nil:
+		case len(hand) > 0:
+			wait(h.over, time.Millisecond) //nolint:errcheck // the loop looks
+		default:
 			select {
 			case <-arrived:
 			case <-h.over.Done():
@@ -240,12 +256,12 @@ func (h *hammer) work(random *rand.Rand) {
 	}
 }
 
-func (h *hammer) extend(hand []store.Lease, until time.Time) {
+func (h *hammer) extend(hand []inHand, until time.Time) {
 	// Until it is known how long they last, they are not taken to last any longer.
 	for _, l := range hand {
-		h.account.extended(held(l), h.begun)
+		h.account.extended(held(l.Lease), h.begun)
 	}
-	lost, err := h.s.Extend(h.b.ctx, each(hand, held), until)
+	lost, err := h.s.Extend(h.b.ctx, each(hand, func(l inHand) store.Held { return held(l.Lease) }), until)
 	if err != nil {
 		return
 	}
@@ -255,23 +271,24 @@ func (h *hammer) extend(hand []store.Lease, until time.Time) {
 	}
 	for _, l := range hand {
 		if !gone[l.ID] {
-			h.account.extended(held(l), until)
+			h.account.extended(held(l.Lease), until)
 		}
 	}
 }
 
 // end finishes what is in hand, and returns what is kept for later.
-func (h *hammer) end(random *rand.Rand, hand []store.Lease) (kept []store.Lease) {
+func (h *hammer) end(random *rand.Rand, hand []inHand) (kept []inHand) {
 	var all []store.Outcome
 	for _, l := range hand {
+		if h.now().Before(l.until) {
+			kept = append(kept, l)
+			continue
+		}
 		o := store.Outcome{ID: l.ID, Attempt: l.Attempt, State: task.Succeeded, Expires: h.begun.Add(1000 * time.Hour)}
 		o.Last = store.Attempt{Number: l.Attempt, Begun: h.now(), Ended: h.now(), Kind: task.KindBusy}
 		switch what := random.IntN(100); {
 		case what < 3 && l.Attempt < 6:
 			continue // and it is not heard of again
-		case what < 10:
-			kept = append(kept, l)
-			continue
 		case what < 18:
 			o.State = task.Queued
 		case what < 30 && l.Attempt < 6:

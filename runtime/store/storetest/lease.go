@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"slices"
 	"time"
 
 	"github.com/marketprism/prismrt/runtime/store"
@@ -145,6 +146,33 @@ var leasing = []trial{
 			b.later(time.Second)
 			b.promote()
 			b.refused(l)
+		}
+	}},
+	{"AnExtensionThatIsNotLostHolds", func(b *bench) {
+		const n = 20
+		for range 50 {
+			b.add(n)
+			leases := b.lease(lane, n)
+			b.later(time.Minute)
+			lost := make(chan []task.ID, 1)
+			go func() {
+				gone, err := b.Extend(b.ctx, each(leases, held), b.now.Add(time.Hour))
+				if err != nil {
+					b.Error(err)
+				}
+				lost <- gone
+			}()
+			out := b.expire()
+			gone := <-lost
+			b.same(out, len(gone), "as many ran out as were lost")
+			for _, l := range leases {
+				want := task.Running
+				if slices.Contains(gone, l.ID) {
+					want = task.Queued
+				}
+				b.is(want, l.ID)
+			}
+			b.cancel(idsLeased(leases)...)
 		}
 	}},
 	{"ExpiringAThousandAndFinishingAThousand", func(b *bench) {

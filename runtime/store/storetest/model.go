@@ -74,7 +74,7 @@ func (b *bench) likeTheModel(steps int) {
 		if w.random.IntN(20) == 0 {
 			w.later(time.Duration(w.random.IntN(20_000)) * time.Millisecond)
 		}
-		if w.step%25 == 0 || w.step == steps-1 {
+		if w.step%50 == 0 || w.step == steps-1 {
 			w.look()
 		}
 	}
@@ -328,5 +328,5 @@ func modelSteps() int {
 	if testing.Short() {
 		return 500
 	}
-	return 2000
+	return 1000
 }
