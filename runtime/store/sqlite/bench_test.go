@@ -178,7 +178,7 @@ func size(path string) int64 {
 	return info.Size()
 }
 
-// BenchmarkOpen opens a database in which a million tasks wait, and as many have ended.
+// BenchmarkOpen opens a database in which tasks of a hundred plugins wait, and leases some.
 func BenchmarkOpen(b *testing.B) {
 	for _, waiting := range []int{10_000, 1_000_000} {
 		b.Run(fmt.Sprintf("waiting=%d", waiting), func(b *testing.B) {

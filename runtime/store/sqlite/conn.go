@@ -11,9 +11,9 @@ import (
 	"modernc.org/sqlite"
 )
 
-// conn is the connection that writes, without database/sql between: that takes as long as
-// SQLite itself for a row. Statements are prepared when they are first used, and kept. One
-// goroutine uses it at a time.
+// conn is the connection that writes, without database/sql between, which has something to
+// do for every row. Statements are prepared when they are first used, and kept. One goroutine
+// uses it at a time.
 type conn struct {
 	driver   driver.Conn
 	prepared map[string]*statement
@@ -113,8 +113,8 @@ type bulk struct {
 	columns int
 }
 
-// together is how many rows a statement inserts. Eight took two thirds of the time of eight
-// statements; more took no less.
+// together is how many rows a statement inserts. More than eight saved nothing
+// (BENCHMARKS.md, "Durable tasks: the database alone").
 const together = 8
 
 // batch has the rows that wait to be inserted into a bulk.

@@ -108,7 +108,7 @@ func Open(ctx context.Context, path string, o Options) (*DB, error) {
 		return nil, err
 	}
 	// fdatasync leaves out the time of the last change alone. SQLite itself uses it where it
-	// is there (BENCHMARKS.md, "Durable tasks").
+	// is there (RATIONALE.md, "Why does SQLite sync with fdatasync here?").
 	if _, err := sqlite.Fdatasync(true); err != nil && !errors.Is(err, sqlite.ErrFdatasyncUnavailable) {
 		return nil, err
 	}
