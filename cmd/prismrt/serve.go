@@ -37,9 +37,12 @@ func (c *serveCmd) Run(ctx context.Context, t *terminal) error {
 	}
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	// From the first signal on, the second has its usual effect.
-	context.AfterFunc(ctx, stop)
-	return serve(ctx, cfg, t.err)
+	// From the first signal on, the second has its usual effect: before anybody is told of
+	// the first.
+	told, tell := context.WithCancel(context.WithoutCancel(ctx))
+	defer tell()
+	context.AfterFunc(ctx, func() { stop(); tell() })
+	return serve(told, cfg, t.err)
 }
 
 // print prints the configuration, and which secrets there are besides.

@@ -31,7 +31,7 @@ func (q *Queue) Cancel(ctx context.Context, namespace string, id task.ID) error 
 	if err != nil {
 		q.doubtful.Store(true)
 		q.canceled(id, false)
-		return q.storeFault(err)
+		return q.changeFault(ctx, err)
 	}
 	switch err := answers[0]; {
 	case errors.Is(err, store.ErrNotFound):
@@ -129,7 +129,7 @@ func (q *Queue) revive(ctx context.Context, records []store.Record, input *[]byt
 			q.waiting.add(nameOf(&records[i].Task), -1)
 		}
 		q.doubtful.Store(true)
-		return nil, q.storeFault(err)
+		return nil, q.changeFault(ctx, err)
 	}
 	q.storeWell()
 	for n, err := range results {

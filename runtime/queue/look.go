@@ -2,6 +2,7 @@ package queue
 
 import (
 	"context"
+	"errors"
 
 	"github.com/marketprism/prismrt/runtime/store"
 	"github.com/marketprism/prismrt/runtime/task"
@@ -38,6 +39,19 @@ func (q *Queue) readFault(ctx context.Context, err error) error {
 		return context.Cause(ctx)
 	}
 	return q.storeFault(err)
+}
+
+// changeFault gives words to why a caller's change could not be stored. Of one who has left,
+// whatever it left with says nothing of the store.
+func (q *Queue) changeFault(ctx context.Context, err error) error {
+	if ctx.Err() == nil || errors.Is(err, store.ErrFull) || errors.Is(err, store.ErrBroken) {
+		return q.storeFault(err)
+	}
+	cause := context.Cause(ctx)
+	if errors.Is(cause, context.DeadlineExceeded) {
+		return task.FaultOf(cause)
+	}
+	return task.Faultf(task.KindCanceled, "the request was given up before it was known whether what it asked for was stored").CausedBy(cause)
 }
 
 // told adds what is known here.

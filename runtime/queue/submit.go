@@ -45,7 +45,7 @@ func (q *Queue) Submit(ctx context.Context, of []Submission) ([]Submitted, error
 			q.waiting.add(nameOf(&tasks[i]), -1)
 		}
 		q.doubtful.Store(true)
-		return nil, q.storeFault(err)
+		return nil, q.changeFault(ctx, err)
 	}
 	q.storeWell()
 	var seen []int
@@ -91,7 +91,7 @@ func (q *Queue) stateOfSeen(ctx context.Context, answers []Submitted, seen []int
 	}
 	records, err := q.options.Store.Read(ctx, ids, 0)
 	if err != nil {
-		return q.storeFault(err)
+		return q.changeFault(ctx, err)
 	}
 	for i, at := range seen {
 		// One that was forgotten had succeeded, or nobody asked for it in time.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -322,4 +323,26 @@ func TestWhatATaskIsRunWithIsWhatWasSubmitted(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A client that breaks off says nothing of the store.
+func TestACallerWhoLeavesIsNoTroubleOfTheStore(t *testing.T) {
+	for name, cause := range map[string]error{"it broke off": io.ErrUnexpectedEOF, "it left": nil} {
+		w := newWorld(t, echo(0))
+		id := w.one(queue.Submission{Plugin: "p"}).ID
+		ctx, leave := context.WithCancelCause(t.Context())
+		leave(cause)
+		_, err := w.Submit(ctx, []queue.Submission{{Namespace: namespace, Plugin: "p"}})
+		for what, err := range map[string]error{"Submit": err, "Cancel": w.Cancel(ctx, namespace, id)} {
+			if err == nil {
+				t.Errorf("%s, %s: no error", name, what)
+			}
+		}
+		if f := task.FaultOf(err); f.Kind != task.KindCanceled {
+			t.Errorf("%s: %v", name, err)
+		}
+		if reasons := w.Unready(); len(reasons) > 0 {
+			t.Errorf("%s: the queue is not ready: %q", name, reasons)
+		}
+	}
 }

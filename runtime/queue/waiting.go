@@ -93,11 +93,11 @@ func (q *Queue) learn(ctx context.Context) error {
 	}
 	last, err := q.options.Store.Last(ctx)
 	if err != nil {
-		return q.storeFault(err)
+		return q.readFault(ctx, err)
 	}
 	task.IDsAfter(last)
 	if _, err := q.count(ctx); err != nil {
-		return q.storeFault(err)
+		return q.readFault(ctx, err)
 	}
 	q.learnt.Store(true)
 	return nil
