@@ -122,7 +122,7 @@ func TestWhatHappensIsFollowedOverCutsAndRestarts(t *testing.T) {
 		"server.started", "server.ready", "version.uploaded 1", "version.live 1", "version.uploaded 2", "version.live 2",
 		"version.fenced 2", "version.live 1", "canary.started 2", "canary.ended 2",
 	}
-	if got := f.seen("call."); !slices.Equal(got, want) {
+	if got := f.seen("call.", "finding."); !slices.Equal(got, want) {
 		t.Errorf("seen was %v\nwant %v", got, want)
 	}
 
@@ -139,7 +139,7 @@ func TestWhatHappensIsFollowedOverCutsAndRestarts(t *testing.T) {
 	}
 	f.await(s, "server.stopping")
 	want = append(want, "gap", "server.started", "server.ready", "plugin.deleted", "server.stopping")
-	if got := f.seen("call."); !slices.Equal(got, want) {
+	if got := f.seen("call.", "finding."); !slices.Equal(got, want) {
 		t.Errorf("seen was %v\nwant %v", got, want)
 	}
 
