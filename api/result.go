@@ -25,58 +25,69 @@ func (s *server) taskResult(w http.ResponseWriter, r *request) error {
 			return task.Faultf(task.KindInvalid, "wait is %v and may be %v at most; ask again after that", wait, mostWait)
 		}
 	}
-	return s.answerResult(w, r, r.taskID(), wait)
+	id := r.taskID()
+	if wait == 0 {
+		return s.answerResult(w, r, id)
+	}
+	ending := s.Queue.Ending(namespace, id)
+	defer ending.Stop()
+	return s.awaitResult(w, r, id, ending, wait)
 }
 
-// answerResult waits for a task to end, and answers with what it came to: the output, the
-// fault of its last attempt, 410 where there is no result any more, or 202 where there is
-// none yet.
-func (s *server) answerResult(w http.ResponseWriter, r *request, id task.ID, wait time.Duration) error {
-	if wait > 0 {
-		if err := s.waitForEnd(r.Context(), id, wait); err != nil {
-			return err
-		}
+// awaitResult answers with what a task came to, if it ends within the wait and while the
+// server serves.
+func (s *server) awaitResult(w http.ResponseWriter, r *request, id task.ID, ending *queue.Ending, wait time.Duration) error {
+	serving, stop := s.untilStop(r.Context())
+	defer stop()
+	waiting, cancel := context.WithTimeout(serving, wait)
+	defer cancel()
+	t, err := ending.Wait(waiting)
+	switch {
+	case err == nil:
+		return s.writeResult(w, r, &t)
+	case r.Context().Err() != nil:
+		return context.Cause(r.Context())
+	case waiting.Err() != nil:
+		return s.answerResult(w, r, id)
 	}
+	return err
+}
+
+// answerResult answers with what a task has come to by now.
+func (s *server) answerResult(w http.ResponseWriter, r *request, id task.ID) error {
 	t, err := s.Queue.Task(r.Context(), namespace, id, store.WithOutput)
 	if err != nil {
 		return err
 	}
+	return s.writeResult(w, r, &t)
+}
+
+// writeResult writes what a task came to: the output, the fault of its last attempt, 410
+// where there is no result any more, or 202 where there is none yet.
+func (s *server) writeResult(w http.ResponseWriter, r *request, t *queue.Task) error {
 	r.plugin = t.Plugin
 	header := w.Header()
 	header["Cache-Control"] = noStore
 	switch {
 	case !t.State.Ended():
-		header["Location"] = []string{taskPath(id)}
+		header["Location"] = []string{taskPath(t.ID)}
 		header.Set("Retry-After", strconv.Itoa(retryAfter(time.Until(t.Due))))
-		return s.writeJSON(w, http.StatusAccepted, taskDocOf(&t))
+		return s.writeJSON(w, http.StatusAccepted, taskDocOf(t))
 	case t.State == task.Canceled:
-		return s.writeFault(w, r, &t, http.StatusGone, task.Faultf(task.KindCanceled, "the task was canceled and has no result; POST %s/retry sends it again", taskPath(id)))
+		return s.writeFault(w, r, t, http.StatusGone, task.Faultf(task.KindCanceled, "the task was canceled and has no result; POST %s/retry sends it again", taskPath(t.ID)))
 	case t.State == task.Dead:
-		f := faultOf(&t)
-		return s.writeFault(w, r, &t, Status(f.Kind), f)
+		f := faultOf(t)
+		return s.writeFault(w, r, t, Status(f.Kind), f)
 	case !t.Expires.IsZero() && t.Expires.Before(time.Now()):
-		return s.writeFault(w, r, &t, http.StatusGone, task.Faultf(task.KindNotFound, "the result was kept until %s", t.Expires.UTC().Format(time.RFC3339)))
+		return s.writeFault(w, r, t, http.StatusGone, task.Faultf(task.KindNotFound, "the result was kept until %s", t.Expires.UTC().Format(time.RFC3339)))
 	}
-	accountTask(header, &t)
+	accountTask(header, t)
 	header["Content-Type"] = octets
 	s.write(w, http.StatusOK, t.Output)
 	return nil
 }
 
 var noStore = []string{"no-store"}
-
-// waitForEnd waits for a task to end, for no longer than wait, nor than the server serves.
-func (s *server) waitForEnd(ctx context.Context, id task.ID, wait time.Duration) error {
-	serving, stop := s.untilStop(ctx)
-	defer stop()
-	waiting, cancel := context.WithTimeout(serving, wait)
-	defer cancel()
-	err := s.Queue.Wait(waiting, namespace, id)
-	if waiting.Err() != nil {
-		return context.Cause(ctx) // nil while the client is there
-	}
-	return err
-}
 
 // faultOf is why a task is dead.
 func faultOf(t *queue.Task) *task.Fault {

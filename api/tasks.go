@@ -24,8 +24,8 @@ type Queue interface {
 	// Task returns what is known of a task.
 	Task(ctx context.Context, namespace string, id task.ID, parts store.Parts) (queue.Task, error)
 
-	// Wait waits until a task has ended.
-	Wait(ctx context.Context, namespace string, id task.ID) error
+	// Ending has the end of a task be waited for.
+	Ending(namespace string, id task.ID) *queue.Ending
 
 	// Page returns the newest tasks that a query chooses, newest first.
 	Page(ctx context.Context, of store.Query) ([]queue.Task, error)
@@ -82,6 +82,8 @@ func (s *server) submit(w http.ResponseWriter, r *request) error {
 		return err
 	}
 	of.Input = p.in
+	wait := preferredWait(r.Header)
+	of.Await = wait > 0
 	all, err := s.Queue.Submit(r.Context(), p.one[:])
 	if err == nil {
 		err = all[0].Err
@@ -90,9 +92,10 @@ func (s *server) submit(w http.ResponseWriter, r *request) error {
 		return refusedTask(err)
 	}
 	w.Header()["Location"] = []string{taskPath(all[0].ID)}
-	if wait := preferredWait(r.Header); wait > 0 {
-		w.Header().Set("Preference-Applied", "wait="+strconv.Itoa(int(wait/time.Second)))
-		return s.answerResult(w, r, all[0].ID, wait)
+	if ending := all[0].Ending; ending != nil {
+		defer ending.Stop()
+		w.Header()["Preference-Applied"] = []string{"wait=" + strconv.Itoa(int(wait/time.Second))}
+		return s.awaitResult(w, r, all[0].ID, ending, wait)
 	}
 	p.out = append(appendSubmitted(p.out[:0], &all[0]), '\n')
 	w.Header()["Content-Type"] = jsonType

@@ -576,7 +576,7 @@ func TestWaitsEndWhenTheServerStops(t *testing.T) {
 	await(t, "both to wait", func() bool {
 		stacks := make([]byte, 1<<20)
 		stacks = stacks[:runtime.Stack(stacks, true)]
-		return bytes.Contains(stacks, []byte("api.(*server).waitForEnd(")) && bytes.Contains(stacks, []byte("api.(*feed).next("))
+		return bytes.Contains(stacks, []byte("queue.(*Ending).Wait(")) && bytes.Contains(stacks, []byte("api.(*feed).next("))
 	})
 	events.Close()
 	for range 2 {

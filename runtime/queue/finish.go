@@ -142,6 +142,9 @@ func (q *Queue) settle(batch []finished, answers []error, again bool) {
 	q.mu.Lock()
 	for i := range batch {
 		f := &batch[i]
+		if answers[i] == nil {
+			q.endings.tell(f.ID, f)
+		}
 		q.dropLocked(f.attempt)
 		if answers[i] != nil {
 			if !f.void {
@@ -216,6 +219,7 @@ func (q *Queue) dropLocked(a *attempt) {
 	if q.held[a.ID] == a {
 		delete(q.held, a.ID)
 	}
+	q.endings.tell(a.ID, nil)
 	q.bytes -= a.bytes
 	a.line.bytes -= a.bytes
 	if a.returned {

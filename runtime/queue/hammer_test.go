@@ -205,14 +205,11 @@ func end(t *testing.T, world func() *world, book *ledger, id task.ID) {
 	for {
 		w := world()
 		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
-		err := w.Wait(ctx, namespace, id)
+		got, err := w.wait(ctx, namespace, id)
 		cancel()
 		if err == nil {
-			got, err := w.Task(t.Context(), namespace, id, 0)
-			if err == nil {
-				book.end(id, got.State)
-				return
-			}
+			book.end(id, got.State)
+			return
 		}
 		if kind(err) == task.KindNotFound {
 			t.Errorf("task %s, which was taken, is not there", id)

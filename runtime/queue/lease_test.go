@@ -233,7 +233,7 @@ func TestEndedTasksAreForgottenByAgeAndNumber(t *testing.T) {
 		if n := w.Stats().Forgotten; n != 5000 {
 			t.Errorf("%d were forgotten by count; want 5000", n)
 		}
-		if err := w.Wait(t.Context(), namespace, ids[0]); kind(err) != task.KindNotFound {
+		if _, err := w.wait(t.Context(), namespace, ids[0]); kind(err) != task.KindNotFound {
 			t.Errorf("waiting for one that is forgotten: %v; want not_found", err)
 		}
 	})
@@ -246,10 +246,10 @@ func TestWaitingIsGivenUpWithItsContext(t *testing.T) {
 		cause := errors.New("enough")
 		ctx, cancel := context.WithTimeoutCause(t.Context(), time.Second, cause)
 		defer cancel()
-		if err := w.Wait(ctx, namespace, id); !errors.Is(err, cause) {
+		if _, err := w.wait(ctx, namespace, id); !errors.Is(err, cause) {
 			t.Errorf("the wait ended with %v; want the context's cause", err)
 		}
-		if err := w.Wait(t.Context(), "other", id); kind(err) != task.KindNotFound {
+		if _, err := w.wait(t.Context(), "other", id); kind(err) != task.KindNotFound {
 			t.Errorf("waiting for a task of another namespace: %v; want not_found", err)
 		}
 		w.Cancel(t.Context(), namespace, id)

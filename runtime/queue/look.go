@@ -72,26 +72,6 @@ func (q *Queue) attempt(id task.ID) *attempt {
 	return q.held[id]
 }
 
-// Wait waits until a task has ended. It returns ctx's cause when that ended first, and a
-// not_found fault where there is no such task, or it was forgotten meanwhile.
-func (q *Queue) Wait(ctx context.Context, namespace string, id task.ID) error {
-	for {
-		changed, stop := q.options.Store.Watch(id) // first: no change after the look is missed
-		r, err := q.read(ctx, namespace, id, 0)
-		if err != nil || r.State.Ended() {
-			stop()
-			return err
-		}
-		select {
-		case <-changed:
-			stop()
-		case <-ctx.Done():
-			stop()
-			return context.Cause(ctx)
-		}
-	}
-}
-
 // Page returns the newest tasks that a query chooses, newest first, without bodies.
 func (q *Queue) Page(ctx context.Context, of store.Query) ([]Task, error) {
 	records, err := q.options.Store.Page(ctx, of)

@@ -28,6 +28,7 @@ type Queue struct {
 	soonest atomic.Int64  // when promote looks again, in microseconds since 1970
 
 	finisher finisher
+	endings  endings
 	attempts context.Context // ended once they are to be stopped
 	workers  sync.WaitGroup
 
@@ -64,6 +65,7 @@ func New(o Options) *Queue {
 		wake:     make(chan struct{}, 1),
 		due:      make(chan struct{}, 1),
 		finisher: finisher{bell: make(chan struct{}, 1)},
+		endings:  endings{of: make(map[task.ID][]*Ending)},
 		lines:    make(map[name]*line),
 		spaces:   make(map[string]*space),
 		held:     make(map[task.ID]*attempt),

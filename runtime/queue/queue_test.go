@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"strconv"
 	"sync"
 	"testing"
@@ -205,16 +206,28 @@ func (w *world) task(id task.ID) queue.Task {
 	return t
 }
 
-// ends waits until tasks have ended and returns them.
+// wait waits until a task has ended.
+func (w *world) wait(ctx context.Context, namespace string, id task.ID) (queue.Task, error) {
+	e := w.Ending(namespace, id)
+	defer e.Stop()
+	return e.Wait(ctx)
+}
+
+// ends waits until tasks have ended and returns them. What is told then is what is read.
 func (w *world) ends(ids ...task.ID) (tasks []queue.Task) {
 	w.t.Helper()
 	for _, id := range ids {
 		ctx, cancel := context.WithTimeout(context.Background(), 24*time.Hour)
-		if err := w.Wait(ctx, namespace, id); err != nil {
+		told, err := w.wait(ctx, namespace, id)
+		if err != nil {
 			w.t.Fatalf("wait: %v", err)
 		}
 		cancel()
-		tasks = append(tasks, w.task(id))
+		read := w.task(id)
+		tasks = append(tasks, read)
+		if read.Input = nil; !reflect.DeepEqual(told, read) {
+			w.t.Errorf("the end was told as\n%+v\nand read as\n%+v", told, read)
+		}
 	}
 	return tasks
 }

@@ -18,7 +18,7 @@ import (
 //
 // Faults of single ones are invalid, not_found, too_large, conflict (the key belongs to
 // another task) and busy (too many wait).
-func (q *Queue) Submit(ctx context.Context, of []Submission) ([]Submitted, error) {
+func (q *Queue) Submit(ctx context.Context, of []Submission) (_ []Submitted, err error) {
 	if err := q.learn(ctx); err != nil {
 		return nil, err
 	}
@@ -26,6 +26,13 @@ func (q *Queue) Submit(ctx context.Context, of []Submission) ([]Submitted, error
 	answers := make([]Submitted, len(of))
 	tasks := make([]store.Task, 0, len(of))
 	places := make([]int, 0, len(of)) // of tasks among the answers
+	defer func() {
+		if err != nil {
+			for i := range answers {
+				answers[i].unawait()
+			}
+		}
+	}()
 	for i := range of {
 		t, err := a.admit(&of[i])
 		if err != nil {
@@ -33,6 +40,9 @@ func (q *Queue) Submit(ctx context.Context, of []Submission) ([]Submitted, error
 			continue
 		}
 		tasks, places = append(tasks, t), append(places, i)
+		if of[i].Await { // before it is where it can be run
+			answers[i].Ending = q.ending(t.Namespace, t.ID)
+		}
 	}
 	if len(tasks) == 0 {
 		return answers, nil
@@ -55,9 +65,14 @@ func (q *Queue) Submit(ctx context.Context, of []Submission) ([]Submitted, error
 		case r.Err != nil:
 			q.waiting.add(nameOf(t), -1)
 			answer.Err = receiptFault(r.Err)
+			answer.unawait()
 		case r.Seen:
 			q.waiting.add(nameOf(t), -1)
 			answer.ID, answer.Seen = r.ID, true
+			if answer.Ending != nil {
+				answer.unawait()
+				answer.Ending = q.Ending(t.Namespace, r.ID)
+			}
 			seen = append(seen, places[i])
 		default:
 			q.counts.submitted.Add(1)
@@ -68,6 +83,14 @@ func (q *Queue) Submit(ctx context.Context, of []Submission) ([]Submitted, error
 		}
 	}
 	return answers, q.stateOfSeen(ctx, answers, seen)
+}
+
+// unawait leaves the end of a task alone that was not taken, or not as a new one.
+func (s *Submitted) unawait() {
+	if s.Ending != nil {
+		s.Ending.Stop()
+		s.Ending = nil
+	}
 }
 
 func nameOf(t *store.Task) name { return name{t.Namespace, t.Plugin} }

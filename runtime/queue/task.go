@@ -22,6 +22,9 @@ type Submission struct {
 	Terms    task.Terms
 	Input    []byte // kept until Submit returns
 	Key      string // under which it is submitted once; empty: it has none
+
+	// Await asks for Submitted.Ending, which is cheaper than to ask for it afterwards.
+	Await bool
 }
 
 // Submitted is what became of a Submission.
@@ -30,6 +33,8 @@ type Submitted struct {
 	State task.State // Scheduled or Queued, or where the task stands that had the key
 	Seen  bool       // it had been submitted before, under the same key
 	Err   error      // leads to a *task.Fault; nil: the task is where nothing takes it
+
+	Ending *Ending // nil unless it is awaited, and taken: then it is the caller's, who stops it
 }
 
 // Task is what is known of a task.

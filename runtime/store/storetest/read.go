@@ -287,9 +287,10 @@ var watching = []trial{
 			{"lease", task.Running, func() { l = b.take() }},
 			{"succeed", task.Succeeded, func() { b.end(l, task.Succeeded) }},
 		} {
-			one, stop := b.Watch(t.ID)
-			two, stopTwo := b.Watch(t.ID)
-			three, _ := b.Watch(t.ID)
+			one, stop := b.Watch(t.ID, store.AnyChange)
+			two, stopTwo := b.Watch(t.ID, store.AnyChange)
+			three, _ := b.Watch(t.ID, store.AnyChange)
+			end, stopEnd := b.Watch(t.ID, store.AnEnd)
 			stopTwo()
 			stopTwo()
 			if closed(one) {
@@ -312,19 +313,26 @@ var watching = []trial{
 			case <-time.After(patience):
 				b.Fatalf("%s: not everybody was told", step.does)
 			}
-			stop()
-			stop()
+			if step.then.Ended() {
+				b.closes(end, step.does)
+			} else if closed(end) {
+				b.Errorf("after %s an end was told", step.does)
+			}
+			for range 2 {
+				stop()
+				stopEnd()
+			}
 			_ = two
 		}
 	}},
 	{"OfAnotherTaskNothingIsTold", func(b *bench) {
 		tasks := b.add(2)
-		changed, stop := b.Watch(tasks[1].ID)
+		changed, stop := b.Watch(tasks[1].ID, store.AnyChange)
 		defer stop()
 		b.end(b.take(), task.Succeeded)
 		b.extend(time.Hour, held(b.take()))
 		b.closes(changed, "lease")
-		changed, stop = b.Watch(tasks[1].ID)
+		changed, stop = b.Watch(tasks[1].ID, store.AnyChange)
 		defer stop()
 		b.same(b.extend(time.Hour, store.Held{ID: tasks[1].ID, Attempt: 1}), []task.ID{}, "lost")
 		b.cancel(tasks[0].ID)
@@ -337,10 +345,10 @@ var watching = []trial{
 		const n = 200
 		tasks := b.add(n)
 		ended := make(chan error, n)
-		for _, t := range tasks {
+		for i, t := range tasks {
 			go func() {
 				for {
-					changed, stop := b.Watch(t.ID)
+					changed, stop := b.Watch(t.ID, store.Change(i%2))
 					records, err := b.Read(b.ctx, []task.ID{t.ID}, 0)
 					if err != nil || records[0].State.Ended() {
 						stop()

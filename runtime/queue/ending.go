@@ -1,0 +1,135 @@
+package queue
+
+import (
+	"context"
+	"slices"
+	"sync"
+
+	"github.com/marketprism/prismrt/runtime/store"
+	"github.com/marketprism/prismrt/runtime/task"
+)
+
+// Ending is the end of a task, which somebody waits for. It is for one goroutine, and takes
+// room until Stop.
+//
+// What an attempt came to here is told as soon as it is stored: reading it back takes as
+// much of a core as submitting and running a short task (BENCHMARKS.md, "Durable tasks").
+type Ending struct {
+	queue     *Queue
+	namespace string
+	id        task.ID
+	ended     <-chan struct{} // the store has it
+	unwatch   func()
+	told      chan *Task // has room for one: the end of the task, nil: the store knows
+	look      bool       // it may have ended before all this
+}
+
+// endings are those that are waited for.
+type endings struct {
+	mu sync.Mutex
+	of map[task.ID][]*Ending
+}
+
+// Ending has the end of a task be waited for, also of one that has ended.
+func (q *Queue) Ending(namespace string, id task.ID) *Ending {
+	e := q.ending(namespace, id)
+	e.look = true
+	return e
+}
+
+// ending does that for a task that has not ended yet.
+func (q *Queue) ending(namespace string, id task.ID) *Ending {
+	e := &Ending{queue: q, namespace: namespace, id: id, told: make(chan *Task, 1)}
+	e.watch()
+	q.endings.mu.Lock()
+	defer q.endings.mu.Unlock()
+	q.endings.of[id] = append(q.endings.of[id], e)
+	return e
+}
+
+func (e *Ending) watch() {
+	if e.unwatch != nil {
+		e.unwatch()
+	}
+	e.ended, e.unwatch = e.queue.options.Store.Watch(e.id, store.AnEnd)
+}
+
+// Stop ends the waiting. It may be called again.
+func (e *Ending) Stop() {
+	e.unwatch()
+	all := &e.queue.endings
+	all.mu.Lock()
+	defer all.mu.Unlock()
+	others := slices.DeleteFunc(all.of[e.id], func(other *Ending) bool { return other == e })
+	if all.of[e.id] = others; len(others) == 0 {
+		delete(all.of, e.id)
+	}
+}
+
+// Wait waits until the task has ended, and returns it with its output, which others may be
+// given, too. It returns ctx's cause when that ended first, a not_found fault where there is
+// no such task, or it was forgotten meanwhile, and unavailable.
+func (e *Ending) Wait(ctx context.Context) (Task, error) {
+	for {
+		if e.look {
+			t, err := e.queue.Task(ctx, e.namespace, e.id, store.WithOutput)
+			if err != nil || t.State.Ended() {
+				return t, err
+			}
+			e.look = false
+		}
+		select {
+		case t := <-e.told:
+			if t != nil {
+				return *t, nil
+			}
+			e.look = true
+		case <-e.ended:
+			e.watch()
+			// What became of an attempt here is told in a moment, or has been.
+			e.look = !e.queue.tries(e.id) && len(e.told) == 0
+		case <-ctx.Done():
+			return Task{}, context.Cause(ctx)
+		}
+	}
+}
+
+// tries tells whether an attempt at a task is under way here, of which dropLocked tells.
+func (q *Queue) tries(id task.ID) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	a := q.held[id]
+	return a != nil && !a.void
+}
+
+// tell tells those who wait for the end of a task what became of an attempt, nil: that it is
+// over.
+func (all *endings) tell(id task.ID, f *finished) {
+	all.mu.Lock()
+	defer all.mu.Unlock()
+	waiting := all.of[id]
+	if len(waiting) == 0 {
+		return
+	}
+	end := f.end()
+	for _, e := range waiting {
+		select {
+		case e.told <- end:
+		default: // it has yet to hear of something else, and looks after that
+		}
+	}
+}
+
+// end is what is known of a task that has ended, nil where the store knows more.
+func (f *finished) end() *Task {
+	if f == nil || !f.outcome.State.Ended() || len(f.Past) > 0 {
+		return nil
+	}
+	o := &f.outcome
+	t := &Task{Record: store.Record{
+		Task: f.Task, State: o.State, Attempts: []store.Attempt{o.Last}, Ended: o.Last.Ended, Expires: o.Expires,
+		InputBytes: int64(len(f.Input)), OutputBytes: int64(len(o.Output)), Output: o.Output,
+	}}
+	t.Input = nil
+	return t
+}
