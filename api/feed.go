@@ -69,15 +69,7 @@ func (s *server) feed(ctx context.Context, w http.ResponseWriter, r *request, fr
 	if r.Method == http.MethodHead {
 		return nil
 	}
-	ended := make(chan struct{})
-	defer close(ended)
-	go func() {
-		select {
-		case <-s.Events.Closed():
-			f.part()
-		case <-ended:
-		}
-	}()
+	defer s.Events.AfterClose(f.part)()
 	// With an id from the beginning, who is cut off misses nothing that comes from now on.
 	fmt.Fprintf(&f.buffer, "retry: %d\n", comeback.Milliseconds())
 	f.mark()
@@ -92,14 +84,11 @@ func (s *server) feed(ctx context.Context, w http.ResponseWriter, r *request, fr
 // untilStop returns a context that ends with ctx, or when the server stops.
 func (s *server) untilStop(ctx context.Context) (context.Context, context.CancelFunc) {
 	serving, cancel := context.WithCancel(ctx)
-	go func() {
-		select {
-		case <-s.Events.Closed():
-			cancel()
-		case <-serving.Done():
-		}
-	}()
-	return serving, cancel
+	stop := s.Events.AfterClose(cancel)
+	return serving, func() {
+		stop()
+		cancel()
+	}
 }
 
 // mark writes the place, if there is one, and ends what was begun.

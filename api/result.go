@@ -37,10 +37,9 @@ func (s *server) taskResult(w http.ResponseWriter, r *request) error {
 // awaitResult answers with what a task came to, if it ends within the wait and while the
 // server serves.
 func (s *server) awaitResult(w http.ResponseWriter, r *request, id task.ID, ending *queue.Ending, wait time.Duration) error {
-	serving, stop := s.untilStop(r.Context())
-	defer stop()
-	waiting, cancel := context.WithTimeout(serving, wait)
+	waiting, cancel := context.WithTimeout(r.Context(), wait)
 	defer cancel()
+	defer s.Events.AfterClose(cancel)()
 	t, err := ending.Wait(waiting)
 	switch {
 	case err == nil:

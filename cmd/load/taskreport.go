@@ -10,10 +10,10 @@ import (
 )
 
 // report prints the rounds.
-func (c *tasksCmd) report(t *terminal.IO, g *globals, rounds []taskRound, half taskTurn) error {
+func (c *tasksCmd) report(t *terminal.IO, g *globals, rounds []taskRound) error {
 	if g.JSON {
 		return t.JSON(map[string]any{
-			"body_bytes": bodySize, "batches": c.Batches, "submitters": c.Submitters, "rounds": rounds, "half": half,
+			"body_bytes": bodySize, "batches": c.Batches, "submitters": c.Submitters, "rounds": rounds,
 		})
 	}
 	var lines []table.Row
@@ -45,9 +45,17 @@ func (c *tasksCmd) report(t *terminal.IO, g *globals, rounds []taskRound, half t
 	row(fmt.Sprintf("%d submitters", c.Submitters), singles, over(singles), func(r taskRound) *taskTurn { return &r.Singles })
 	_, err := fmt.Fprintf(t.Out, "tasks of %d bytes, submitted, run and their results stored, %d rounds; medians, and the least and the most of the rounds\n\n", bodySize, len(rounds))
 	err = errors.Join(err, t.Table(table.Row{"", "tasks/s", "", "x bare", "server µs", "generator µs", "others"}, lines, 2))
-	times := half.Counts.GoodTimes
-	_, printed := fmt.Fprintf(t.Out, "\nat %s tasks/s, from submission to result: p50 %s ms, p99 %s ms, the longest %s ms, of %d; not sent, since all connections waited: %d\n"+
-		"µs: processor time for a task; others: cores that all other processes kept busy, and the hypervisor\n",
-		perSecond(half.Counts.per(half.Counts.Due)), terminal.MS(times.P50MS), terminal.MS(times.P99MS), terminal.MS(times.MaxMS), times.Count, half.Counts.Unsent)
+	lines = nil
+	for _, r := range rounds {
+		c := r.Awaited.Counts
+		lines = append(lines, table.Row{
+			perSecond(c.per(c.Due)), terminal.MS(c.GoodTimes.P50MS), terminal.MS(c.GoodTimes.P99MS), terminal.MS(c.GoodTimes.MaxMS), c.Unsent,
+			in(c.Lag, c.Lag.P99MS), terminal.MS(r.Awaited.Usage.Server * 1e6 / float64(r.Awaited.Tasks)), terminal.MS(r.Awaited.Usage.othersCores()),
+		})
+	}
+	_, printed := fmt.Fprint(t.Out, "\nfrom submission to result, a line a round\n\n")
+	err = errors.Join(err, printed, t.Table(table.Row{"tasks/s", "p50 ms", "p99 ms", "longest ms", "unsent", "lag ms", "server µs", "others"}, lines, 0))
+	_, printed = fmt.Fprint(t.Out, "\nµs: processor time for a task; others: cores that all other processes kept busy, and the hypervisor;\n"+
+		"unsent: all connections waited; lag: how late tasks were sent, p99\n")
 	return errors.Join(err, printed)
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,17 +20,18 @@ import (
 )
 
 type tasksCmd struct {
-	Rounds     int     `default:"3" help:"Rounds: in each, the bare database, batches and single submissions have their turns."`
+	Rounds     int     `default:"3" help:"Rounds: in each, the bare database, batches, single submissions, and those whose results are waited for have their turns."`
 	Tasks      int     `default:"200000" help:"Tasks of a turn of batches, and of the bare database."`
 	Seconds    float64 `default:"5" help:"How long single tasks are submitted in a turn."`
 	Batches    int     `default:"4" help:"Batches at the same time."`
 	Submitters int     `default:"256" help:"Connections that submit single tasks."`
+	Pace       float64 `help:"Tasks a second whose results are waited for; 0: half of the single ones that the round before them did."`
 }
 
 // Help is shown by "load tasks --help".
 func (*tasksCmd) Help() string {
 	return "Tasks of 256 bytes are submitted, run and their results stored, all of it synced to the disk; a turn is over when the last task has succeeded. " +
-		"Beside them the bare database does the same writes, without HTTP and guests. At last single tasks are submitted at half the pace that was reached, and their results waited for."
+		"Beside them the bare database does the same writes, without HTTP and guests. Then single tasks are submitted at half the pace that they were run, or another, and the results waited for."
 }
 
 // taskTurn is what came of the tasks of a turn.
@@ -47,12 +49,13 @@ type taskRound struct {
 	Bare    float64  `json:"bare_per_second"`
 	Batches taskTurn `json:"batches"`
 	Singles taskTurn `json:"singles"`
+	Awaited taskTurn `json:"awaited"`
 }
 
 // Run measures and prints.
 func (c *tasksCmd) Run(ctx context.Context, t *terminal.IO, g *globals) (err error) {
-	if c.Rounds < 1 || c.Tasks < 1000 || c.Seconds <= 0 || c.Batches < 1 || c.Submitters < 1 {
-		return commandline.Misuse(errors.New("--rounds, --seconds, --batches and --submitters must be over 0, and --tasks at least 1000"))
+	if c.Rounds < 1 || c.Tasks < 1000 || c.Seconds <= 0 || c.Batches < 1 || c.Submitters < 1 || c.Pace < 0 {
+		return commandline.Misuse(errors.New("--rounds, --seconds, --batches and --submitters must be over 0, --pace not under, and --tasks at least 1000"))
 	}
 	oneP()
 	module, err := g.module("upper")
@@ -67,7 +70,7 @@ func (c *tasksCmd) Run(ctx context.Context, t *terminal.IO, g *globals) (err err
 	if _, _, err := p.Push(ctx, "upper", module, client.PushOptions{}); err != nil {
 		return err
 	}
-	tick, end := t.Progress(3*c.Rounds+1, "measuring")
+	tick, end := t.Progress(4*c.Rounds, "measuring")
 	defer end()
 	var rounds []taskRound
 	for range c.Rounds {
@@ -84,18 +87,14 @@ func (c *tasksCmd) Run(ctx context.Context, t *terminal.IO, g *globals) (err err
 			return err
 		}
 		tick()
+		if r.Awaited, err = c.awaited(ctx, p, cmp.Or(c.Pace, r.Singles.perSecond()/2)); err != nil {
+			return err
+		}
+		tick()
 		rounds = append(rounds, r)
 	}
-	var pace []float64
-	for _, r := range rounds {
-		pace = append(pace, r.Singles.perSecond())
-	}
-	half, err := c.half(ctx, p, medianOf(pace).Median/2)
-	if err != nil {
-		return err
-	}
 	end()
-	return c.report(t, g, rounds, half)
+	return c.report(t, g, rounds)
 }
 
 // bare has the database alone do the writes of as many tasks, in a process of its own, and
@@ -209,8 +208,8 @@ func (c *tasksCmd) singles(ctx context.Context, p *served.Process) (*counts, err
 	return &all, err
 }
 
-// half submits tasks at a pace, and measures from each submission to its result.
-func (c *tasksCmd) half(ctx context.Context, p *served.Process, perSecond float64) (taskTurn, error) {
+// awaited submits tasks at a pace, and measures from each submission to its result.
+func (c *tasksCmd) awaited(ctx context.Context, p *served.Process, perSecond float64) (taskTurn, error) {
 	return c.turn(ctx, p, func(ctx context.Context, p *served.Process) (*counts, error) {
 		t := &tally{want: bytes.ToUpper(c.body())}
 		crowd := connections(strings.TrimPrefix(p.Address, "http://"), 4*c.Submitters, c.submission(p, "Prefer: wait=30\r\n"))
@@ -219,7 +218,7 @@ func (c *tasksCmd) half(ctx context.Context, p *served.Process, perSecond float6
 		err := sleep(ctx, warmUp)
 		t.begin()
 		if err == nil {
-			err = sleep(ctx, seconds(2*c.Seconds))
+			err = sleep(ctx, seconds(c.Seconds))
 		}
 		all := t.end()
 		g.stop()

@@ -2,6 +2,7 @@ package event
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"sync"
 
@@ -30,13 +31,16 @@ type Log struct {
 	bytes  int     // that those from first on take
 	round  *round  // of Readers that wait; nil: none does
 	closed bool
-	end    chan struct{} // closed with it
+	open   context.Context // ends with Close
+	end    context.CancelFunc
 }
 
 // New makes a Log that is empty. It begins a life: its ids are like those of no other Log.
 func New(o Options) *Log {
 	o.Events, o.Bytes = cmp.Or(o.Events, 4096), cmp.Or(o.Bytes, 2<<20)
-	return &Log{options: o, life: task.NewID(), first: 1, next: 1, end: make(chan struct{})}
+	l := &Log{options: o, life: task.NewID(), first: 1, next: 1}
+	l.open, l.end = context.WithCancel(context.Background())
+	return l
 }
 
 // ErrClosed is Next's answer once the Log was closed and all was read.
@@ -98,7 +102,7 @@ func (l *Log) Close() {
 	l.mu.Lock()
 	if !l.closed {
 		l.closed = true
-		close(l.end)
+		l.end()
 	}
 	r := l.round
 	l.round = nil
@@ -106,8 +110,8 @@ func (l *Log) Close() {
 	r.end()
 }
 
-// Closed is closed with the log.
-func (l *Log) Closed() <-chan struct{} { return l.end }
+// AfterClose calls f in a goroutine once the log is closed, unless stop is called before.
+func (l *Log) AfterClose(f func()) (stop func() bool) { return context.AfterFunc(l.open, f) }
 
 // round is Readers that wait for the same event. Who publishes it wakes one of them, and
 // that one the others: publishing costs the same however many there are.

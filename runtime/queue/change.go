@@ -43,6 +43,7 @@ func (q *Queue) Cancel(ctx context.Context, namespace string, id task.ID) error 
 	q.counts.canceled.Add(1)
 	q.waiting.add(of, -1)
 	q.canceled(id, true)
+	q.endings.tell(id, nil)
 	return nil
 }
 

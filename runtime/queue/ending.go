@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/marketprism/prismrt/runtime/store"
 	"github.com/marketprism/prismrt/runtime/task"
@@ -12,17 +13,19 @@ import (
 // Ending is the end of a task, which somebody waits for. It is for one goroutine, and takes
 // room until Stop.
 //
-// What an attempt came to here is told as soon as it is stored: reading it back takes as
-// much of a core as submitting and running a short task (BENCHMARKS.md, "Durable tasks").
+// What an attempt came to here is told as soon as it is stored: to have the store tell, and
+// to read it back, takes as much of a core as submitting and running a short task. The store
+// is asked from longWait on, for what others do to its tasks.
 type Ending struct {
 	queue     *Queue
 	namespace string
 	id        task.ID
-	ended     <-chan struct{} // the store has it
-	unwatch   func()
-	told      chan *Task // has room for one: the end of the task, nil: the store knows
-	look      bool       // it may have ended before all this
+	told      chan *Task // has room for one: the end of the task, nil: look
+	look      bool       // it may have ended already
 }
+
+// longWait is after what time a waiter listens to the store, too.
+const longWait = time.Second
 
 // endings are those that are waited for.
 type endings struct {
@@ -40,23 +43,14 @@ func (q *Queue) Ending(namespace string, id task.ID) *Ending {
 // ending does that for a task that has not ended yet.
 func (q *Queue) ending(namespace string, id task.ID) *Ending {
 	e := &Ending{queue: q, namespace: namespace, id: id, told: make(chan *Task, 1)}
-	e.watch()
 	q.endings.mu.Lock()
 	defer q.endings.mu.Unlock()
 	q.endings.of[id] = append(q.endings.of[id], e)
 	return e
 }
 
-func (e *Ending) watch() {
-	if e.unwatch != nil {
-		e.unwatch()
-	}
-	e.ended, e.unwatch = e.queue.options.Store.Watch(e.id, store.AnEnd)
-}
-
 // Stop ends the waiting. It may be called again.
 func (e *Ending) Stop() {
-	e.unwatch()
 	all := &e.queue.endings
 	all.mu.Lock()
 	defer all.mu.Unlock()
@@ -70,40 +64,38 @@ func (e *Ending) Stop() {
 // given, too. It returns ctx's cause when that ended first, a not_found fault where there is
 // no such task, or it was forgotten meanwhile, and unavailable.
 func (e *Ending) Wait(ctx context.Context) (Task, error) {
-	for {
+	long := time.NewTimer(longWait)
+	defer long.Stop()
+	var changed <-chan struct{}
+	stop := func() {}
+	defer func() { stop() }()
+	for waitedLong := false; ; e.look = true {
+		if waitedLong { // before the look: no change after it is missed
+			stop()
+			changed, stop = e.queue.options.Store.Watch(e.id)
+		}
 		if e.look {
 			t, err := e.queue.Task(ctx, e.namespace, e.id, store.WithOutput)
 			if err != nil || t.State.Ended() {
 				return t, err
 			}
-			e.look = false
 		}
 		select {
 		case t := <-e.told:
 			if t != nil {
 				return *t, nil
 			}
-			e.look = true
-		case <-e.ended:
-			e.watch()
-			// What became of an attempt here is told in a moment, or has been.
-			e.look = !e.queue.tries(e.id) && len(e.told) == 0
+		case <-long.C:
+			waitedLong = true
+		case <-changed:
 		case <-ctx.Done():
 			return Task{}, context.Cause(ctx)
 		}
 	}
 }
 
-// tries tells whether an attempt at a task is under way here, of which dropLocked tells.
-func (q *Queue) tries(id task.ID) bool {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	a := q.held[id]
-	return a != nil && !a.void
-}
-
-// tell tells those who wait for the end of a task what became of an attempt, nil: that it is
-// over.
+// tell tells those who wait for the end of a task what became of an attempt, nil: that they
+// are to look.
 func (all *endings) tell(id task.ID, f *finished) {
 	all.mu.Lock()
 	defer all.mu.Unlock()
@@ -130,6 +122,8 @@ func (f *finished) end() *Task {
 		Task: f.Task, State: o.State, Attempts: []store.Attempt{o.Last}, Ended: o.Last.Ended, Expires: o.Expires,
 		InputBytes: int64(len(f.Input)), OutputBytes: int64(len(o.Output)), Output: o.Output,
 	}}
-	t.Input = nil
+	if t.Input = nil; o.State == task.Succeeded && t.Output == nil {
+		t.Output = []byte{}
+	}
 	return t
 }

@@ -77,7 +77,7 @@ func (r *Reader) first() Event {
 
 // look gets what has happened, or waits until something may have, if it is to.
 func (r *Reader) look(ctx context.Context, wait bool) error {
-	changed, stop := r.queue.options.Store.Watch(r.id, store.AnyChange) // first: no change after the look is missed
+	changed, stop := r.queue.options.Store.Watch(r.id) // first: no change after the look is missed
 	defer stop()
 	record, err := r.queue.read(ctx, r.namespace, r.id, 0)
 	if err != nil {

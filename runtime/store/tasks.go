@@ -178,15 +178,6 @@ type Revival struct {
 	Terms *task.Terms // likewise
 }
 
-// Change says which changes of a task's state are watched for.
-type Change int
-
-// The changes.
-const (
-	AnyChange Change = iota
-	AnEnd            // to a state that ends the task
-)
-
 // Tasks keeps durable tasks: what must survive of them, and in which order they go. It
 // decides nothing about them. A method that returned without an error has put its change
 // where a power failure does not reach it (but see an implementation's own options), and
@@ -256,10 +247,10 @@ type Tasks interface {
 	// Page returns the newest tasks that a query chooses, newest first by id, without bodies.
 	Page(ctx context.Context, q Query) ([]Record, error)
 
-	// Watch returns a channel that is closed at the next change of a task's state, of those
-	// that are asked for, from when that can be read. Who does not wait for it any more calls
-	// stop, once or more often. The task need not be there yet.
-	Watch(id task.ID, of Change) (changed <-chan struct{}, stop func())
+	// Watch returns a channel that is closed at the next change of a task's state, from when
+	// that can be read. Who does not wait for it any more calls stop, once or more often. The
+	// task need not be there yet.
+	Watch(id task.ID) (changed <-chan struct{}, stop func())
 
 	// Forget removes ended tasks that have expired by now, those that did first, and then the
 	// oldest of the other ended ones by id beyond the newest keep (0: as many as there are), at

@@ -91,7 +91,7 @@ type DB struct {
 	counts  counts // of all plugins
 	last    task.ID
 	arrived chan struct{} // closed at the next arrival in a lane
-	watched map[watched]*watch
+	watched map[int64]*watch
 
 	leaseRows int64 // the number of the last one; the writer's
 }
@@ -116,7 +116,7 @@ func Open(ctx context.Context, path string, o Options) (*DB, error) {
 		options: o, path: path,
 		plugins: plugins{map[name]*plugin{}, map[int64]*plugin{}},
 		digests: digests{map[task.Digest]int64{}, map[int64]task.Digest{}},
-		lanes:   map[laneKey]*lane{}, held: map[int64]*held{}, fresh: fresh{tasks: map[int64]*store.Task{}}, arrived: make(chan struct{}), watched: map[watched]*watch{},
+		lanes:   map[laneKey]*lane{}, held: map[int64]*held{}, fresh: fresh{tasks: map[int64]*store.Task{}}, arrived: make(chan struct{}), watched: map[int64]*watch{},
 	}
 	db.writer = &writer{db: db}
 	if err := db.open(ctx); err != nil {

@@ -27,6 +27,3 @@ func (c *counts) add(other *counts) {
 }
 
 var states = [stateCount]task.State{task.Scheduled, task.Queued, task.Running, task.Failed, task.Succeeded, task.Dead, task.Canceled}
-
-// ended tells whether a task has ended that is in it.
-func (s state) ended() bool { return s >= succeeded }

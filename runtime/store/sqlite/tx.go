@@ -5,7 +5,6 @@ import (
 	"maps"
 	"slices"
 
-	"github.com/marketprism/prismrt/runtime/store"
 	"github.com/marketprism/prismrt/runtime/task"
 )
 
@@ -18,7 +17,7 @@ type tx struct {
 
 	counts  map[*plugin]*counts // what is added to those of the plugins
 	lanes   map[*lane]int64     // that were touched, and what is added to their waiting
-	changed []moved             // tasks that came into another state
+	changed []int64             // tasks that came into another state
 	arrived bool
 	last    task.ID // the greatest that was submitted
 
@@ -30,12 +29,6 @@ type tx struct {
 	rewrite  []*leaseRow   // of which some were given back
 	named    []*plugin
 	digested []task.Digest
-}
-
-// moved is a task that came into another state.
-type moved struct {
-	seq int64
-	to  state
 }
 
 func (x *tx) begin(w *writer, careful bool) {
@@ -60,7 +53,7 @@ func empty[T any](s []T) []T {
 func (x *tx) move(p *plugin, seq int64, from, to state) {
 	x.count(p, from, -1)
 	x.count(p, to, 1)
-	x.changed = append(x.changed, moved{seq, to})
+	x.changed = append(x.changed, seq)
 }
 
 func (x *tx) count(p *plugin, s state, by int64) {
@@ -207,8 +200,8 @@ func (x *tx) publish() {
 	}
 	db.last = max(db.last, x.last)
 	if len(db.fresh.tasks) > 0 {
-		for _, m := range x.changed {
-			db.fresh.forget(m.seq)
+		for _, seq := range x.changed {
+			db.fresh.forget(seq)
 		}
 	}
 	for _, s := range x.fresh {
@@ -217,10 +210,10 @@ func (x *tx) publish() {
 		}
 	}
 	if len(db.watched) > 0 {
-		for _, m := range x.changed {
-			db.tellLocked(watched{m.seq, store.AnyChange})
-			if m.to.ended() {
-				db.tellLocked(watched{m.seq, store.AnEnd})
+		for _, seq := range x.changed {
+			if w := db.watched[seq]; w != nil {
+				close(w.changed)
+				delete(db.watched, seq)
 			}
 		}
 	}

@@ -49,31 +49,24 @@ func (db *DB) Counts(ctx context.Context) ([]store.Count, error) {
 	return all, ended(ctx)
 }
 
-// watched is what can be waited for.
-type watched struct {
-	seq int64
-	of  store.Change
-}
-
-// watch is a channel for those that wait for the same, and how many they are.
+// watch is a channel for those that wait for a change of one task, and how many they are.
 type watch struct {
 	changed chan struct{}
 	n       int
 }
 
 // Watch implements store.Tasks.
-func (db *DB) Watch(id task.ID, of store.Change) (changed <-chan struct{}, stop func()) {
+func (db *DB) Watch(id task.ID) (changed <-chan struct{}, stop func()) {
 	seq, ok := seqOf(id)
 	if !ok {
 		return nil, func() {} // no task has it, ever
 	}
-	what := watched{seq, of}
 	db.mu.Lock()
 	defer db.mu.Unlock()
-	w := db.watched[what]
+	w := db.watched[seq]
 	if w == nil {
 		w = &watch{changed: make(chan struct{})}
-		db.watched[what] = w
+		db.watched[seq] = w
 	}
 	w.n++
 	stopped := false
@@ -84,16 +77,8 @@ func (db *DB) Watch(id task.ID, of store.Change) (changed <-chan struct{}, stop 
 			return
 		}
 		stopped = true
-		if w.n--; w.n == 0 && db.watched[what] == w {
-			delete(db.watched, what)
+		if w.n--; w.n == 0 && db.watched[seq] == w {
+			delete(db.watched, seq)
 		}
-	}
-}
-
-// tellLocked tells those that wait for a change.
-func (db *DB) tellLocked(what watched) {
-	if w := db.watched[what]; w != nil {
-		close(w.changed)
-		delete(db.watched, what)
 	}
 }

@@ -217,9 +217,7 @@ func (f *Faulty) Page(ctx context.Context, q store.Query) ([]store.Record, error
 }
 
 // Watch does not fail.
-func (f *Faulty) Watch(id task.ID, of store.Change) (changed <-chan struct{}, stop func()) {
-	return f.store.Watch(id, of)
-}
+func (f *Faulty) Watch(id task.ID) (changed <-chan struct{}, stop func()) { return f.store.Watch(id) }
 
 // Forget may fail.
 func (f *Faulty) Forget(ctx context.Context, now time.Time, keep int64, most int) (int, error) {

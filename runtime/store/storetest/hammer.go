@@ -177,9 +177,9 @@ func (h *hammer) submit(random *rand.Rand, who, tasks int) {
 		})
 		for i, r := range receipts {
 			if h.account.acknowledged(r, string(batch[i].Input), keyed[i]) && random.IntN(10) == 0 {
-				for _, of := range []store.Change{store.AnyChange, store.AnEnd} {
+				for range 2 {
 					h.notTold.Add(1)
-					h.watchers.Go(func() { h.watch(r.ID, of) })
+					h.watchers.Go(func() { h.watch(r.ID) })
 				}
 			}
 		}
@@ -187,9 +187,9 @@ func (h *hammer) submit(random *rand.Rand, who, tasks int) {
 }
 
 // watch waits for the end of a task.
-func (h *hammer) watch(id task.ID, of store.Change) {
+func (h *hammer) watch(id task.ID) {
 	for {
-		changed, stop := h.s.Watch(id, of)
+		changed, stop := h.s.Watch(id)
 		var records []store.Record
 		h.persist(func() (err error) {
 			records, err = h.s.Read(h.b.ctx, []task.ID{id}, 0)

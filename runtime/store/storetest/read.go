@@ -287,10 +287,9 @@ var watching = []trial{
 			{"lease", task.Running, func() { l = b.take() }},
 			{"succeed", task.Succeeded, func() { b.end(l, task.Succeeded) }},
 		} {
-			one, stop := b.Watch(t.ID, store.AnyChange)
-			two, stopTwo := b.Watch(t.ID, store.AnyChange)
-			three, _ := b.Watch(t.ID, store.AnyChange)
-			end, stopEnd := b.Watch(t.ID, store.AnEnd)
+			one, stop := b.Watch(t.ID)
+			two, stopTwo := b.Watch(t.ID)
+			three, _ := b.Watch(t.ID)
 			stopTwo()
 			stopTwo()
 			if closed(one) {
@@ -313,26 +312,19 @@ var watching = []trial{
 			case <-time.After(patience):
 				b.Fatalf("%s: not everybody was told", step.does)
 			}
-			if step.then.Ended() {
-				b.closes(end, step.does)
-			} else if closed(end) {
-				b.Errorf("after %s an end was told", step.does)
-			}
-			for range 2 {
-				stop()
-				stopEnd()
-			}
+			stop()
+			stop()
 			_ = two
 		}
 	}},
 	{"OfAnotherTaskNothingIsTold", func(b *bench) {
 		tasks := b.add(2)
-		changed, stop := b.Watch(tasks[1].ID, store.AnyChange)
+		changed, stop := b.Watch(tasks[1].ID)
 		defer stop()
 		b.end(b.take(), task.Succeeded)
 		b.extend(time.Hour, held(b.take()))
 		b.closes(changed, "lease")
-		changed, stop = b.Watch(tasks[1].ID, store.AnyChange)
+		changed, stop = b.Watch(tasks[1].ID)
 		defer stop()
 		b.same(b.extend(time.Hour, store.Held{ID: tasks[1].ID, Attempt: 1}), []task.ID{}, "lost")
 		b.cancel(tasks[0].ID)
@@ -345,10 +337,10 @@ var watching = []trial{
 		const n = 200
 		tasks := b.add(n)
 		ended := make(chan error, n)
-		for i, t := range tasks {
+		for _, t := range tasks {
 			go func() {
 				for {
-					changed, stop := b.Watch(t.ID, store.Change(i%2))
+					changed, stop := b.Watch(t.ID)
 					records, err := b.Read(b.ctx, []task.ID{t.ID}, 0)
 					if err != nil || records[0].State.Ended() {
 						stop()

@@ -51,27 +51,20 @@ func (e *entry) chosen(q *store.Query) bool {
 		(q.Before == "" || q.Before > e.task.ID)
 }
 
-// watched is what can be waited for.
-type watched struct {
-	id task.ID
-	of store.Change
-}
-
-// watch is a channel for those that wait for the same, and how many they are.
+// watch is a channel for those that wait for a change of one task, and how many they are.
 type watch struct {
 	changed chan struct{}
 	n       int
 }
 
 // Watch returns a channel that is closed at the next change of a task's state.
-func (s *Store) Watch(id task.ID, of store.Change) (changed <-chan struct{}, stop func()) {
-	what := watched{id, of}
+func (s *Store) Watch(id task.ID) (changed <-chan struct{}, stop func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	w := s.watched[what]
+	w := s.watched[id]
 	if w == nil {
 		w = &watch{changed: make(chan struct{})}
-		s.watched[what] = w
+		s.watched[id] = w
 	}
 	w.n++
 	stopped := false
@@ -82,8 +75,8 @@ func (s *Store) Watch(id task.ID, of store.Change) (changed <-chan struct{}, sto
 			return
 		}
 		stopped = true
-		if w.n--; w.n == 0 && s.watched[what] == w {
-			delete(s.watched, what)
+		if w.n--; w.n == 0 && s.watched[id] == w {
+			delete(s.watched, id)
 		}
 	}
 }

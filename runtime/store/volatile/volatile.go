@@ -25,7 +25,7 @@ type Store struct {
 	keys      map[key]owner         // that are taken
 	counts    map[store.Count]int64 // those with no Tasks, to how many they are
 	arrived   chan struct{}         // closed at the next arrival
-	watched   map[watched]*watch
+	watched   map[task.ID]*watch
 	schedules map[name]store.Schedule
 	callbacks map[task.ID]store.Callback
 }
@@ -44,7 +44,7 @@ func New() *Store {
 		keys:      map[key]owner{},
 		counts:    map[store.Count]int64{},
 		arrived:   make(chan struct{}),
-		watched:   map[watched]*watch{},
+		watched:   map[task.ID]*watch{},
 		schedules: map[name]store.Schedule{},
 		callbacks: map[task.ID]store.Callback{},
 	}
@@ -256,16 +256,9 @@ func (s *Store) changeLocked(e *entry, to task.State) {
 	}
 	e.state = to
 	s.countLocked(e, 1)
-	s.tellLocked(watched{e.task.ID, store.AnyChange})
-	if to.Ended() {
-		s.tellLocked(watched{e.task.ID, store.AnEnd})
-	}
-}
-
-func (s *Store) tellLocked(what watched) {
-	if w := s.watched[what]; w != nil {
+	if w := s.watched[e.task.ID]; w != nil {
 		close(w.changed)
-		delete(s.watched, what)
+		delete(s.watched, e.task.ID)
 	}
 }
 
