@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/marketprism/prismrt/runtime/store"
@@ -20,8 +21,9 @@ type Ending struct {
 	queue     *Queue
 	namespace string
 	id        task.ID
-	told      chan *Task // has room for one: the end of the task, nil: look
-	look      bool       // it may have ended already
+	told      chan *Task  // has room for one: the end of the task, nil: look
+	look      bool        // it may have ended already
+	over      atomic.Bool // it is not among those that are waited for any more
 }
 
 // longWait is after what time a waiter listens to the store, too.
@@ -51,6 +53,9 @@ func (q *Queue) ending(namespace string, id task.ID) *Ending {
 
 // Stop ends the waiting. It may be called again.
 func (e *Ending) Stop() {
+	if e.over.Load() {
+		return
+	}
 	all := &e.queue.endings
 	all.mu.Lock()
 	defer all.mu.Unlock()
@@ -94,29 +99,36 @@ func (e *Ending) Wait(ctx context.Context) (Task, error) {
 	}
 }
 
-// tell tells those who wait for the end of a task what became of an attempt, nil: that they
+// tell tells those who wait for the end of a task what an attempt came to, nil: that they
 // are to look.
 func (all *endings) tell(id task.ID, f *finished) {
 	all.mu.Lock()
-	defer all.mu.Unlock()
 	waiting := all.of[id]
 	if len(waiting) == 0 {
+		all.mu.Unlock()
 		return
 	}
-	end := f.end()
+	var end *Task
+	if f != nil && len(f.Past) == 0 { // else the store knows more
+		end = f.end()
+		delete(all.of, id)
+	} else {
+		waiting = slices.Clone(waiting)
+	}
+	all.mu.Unlock()
 	for _, e := range waiting {
+		if end != nil {
+			e.over.Store(true)
+		}
 		select {
 		case e.told <- end:
-		default: // it has yet to hear of something else, and looks after that
+		default: // it has yet to hear that it is to look
 		}
 	}
 }
 
-// end is what is known of a task that has ended, nil where the store knows more.
+// end is what is known of a task that its first attempt ended.
 func (f *finished) end() *Task {
-	if f == nil || !f.outcome.State.Ended() || len(f.Past) > 0 {
-		return nil
-	}
 	o := &f.outcome
 	t := &Task{Record: store.Record{
 		Task: f.Task, State: o.State, Attempts: []store.Attempt{o.Last}, Ended: o.Last.Ended, Expires: o.Expires,

@@ -142,9 +142,6 @@ func (q *Queue) settle(batch []finished, answers []error, again bool) {
 	q.mu.Lock()
 	for i := range batch {
 		f := &batch[i]
-		if answers[i] == nil {
-			q.endings.tell(f.ID, f)
-		}
 		q.dropLocked(f.attempt)
 		if answers[i] != nil {
 			if !f.void {
@@ -174,8 +171,15 @@ func (q *Queue) settle(batch []finished, answers []error, again bool) {
 		q.comesDue(soonest)
 	}
 	for i := range batch {
+		f := &batch[i]
+		switch {
+		case answers[i] != nil:
+			q.endings.tell(f.ID, nil)
+		case f.outcome.State.Ended():
+			q.endings.tell(f.ID, f)
+		}
 		if answers[i] == nil {
-			q.tell(&batch[i])
+			q.tell(f)
 		}
 	}
 }
@@ -219,7 +223,6 @@ func (q *Queue) dropLocked(a *attempt) {
 	if q.held[a.ID] == a {
 		delete(q.held, a.ID)
 	}
-	q.endings.tell(a.ID, nil)
 	q.bytes -= a.bytes
 	a.line.bytes -= a.bytes
 	if a.returned {

@@ -40,11 +40,7 @@ func (db *DB) failed(err error) error {
 		return err
 	case unsynced(err):
 		err = fmt.Errorf("%w: %w", store.ErrBroken, err)
-		db.mu.Lock()
-		defer db.mu.Unlock()
-		if db.broken == nil {
-			db.broken = err
-		}
+		db.broken.CompareAndSwap(nil, &err)
 		return err
 	case full(err):
 		return fmt.Errorf("%w: %w", store.ErrFull, err)
@@ -73,7 +69,8 @@ func full(err error) bool {
 
 // Broken is why nothing is written any more, nil while it is.
 func (db *DB) Broken() error {
-	db.mu.Lock()
-	defer db.mu.Unlock()
-	return db.broken
+	if err := db.broken.Load(); err != nil {
+		return *err
+	}
+	return nil
 }

@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"modernc.org/sqlite" // the driver "sqlite", too
@@ -75,6 +76,7 @@ type DB struct {
 	bodies            *bodies
 	syncer            syncer
 	checkpoints       checkpoints
+	broken            atomic.Pointer[error] // why nothing is written any more
 
 	// OnCommit is told how long each change took to be written and synced, from when its
 	// statements were done. Changes that were made together are one. Nil: nobody is. It is set
@@ -82,7 +84,6 @@ type DB struct {
 	OnCommit func(time.Duration)
 
 	mu      sync.Mutex
-	broken  error
 	plugins plugins
 	digests digests
 	lanes   map[laneKey]*lane
