@@ -14,15 +14,14 @@ import (
 	"strings"
 	"time"
 
-	"github.com/marketprism/prismrt/cmd/internal/commandline"
 	"github.com/marketprism/prismrt/cmd/internal/terminal"
 )
 
 type clockCmd struct {
-	Kills  int           `default:"9" help:"How often the server is killed."`
-	Life   time.Duration `default:"1.5s" help:"How long it lives at most before that, from when it is ready."`
-	Caller int           `name:"callers" default:"16" help:"How many submit singly. Two more submit in batches."`
-	Source string        `type:"existingdir" default:"." help:"The folder of prismrt's sources."`
+	Kills  int    `default:"9" help:"How often the server is killed."`
+	Source string `type:"existingdir" default:"." help:"The folder of prismrt's sources."`
+	shortLives
+	users
 }
 
 // Help is shown by "ledger clock --help".
@@ -37,8 +36,8 @@ const clockVariable = "PRISMRT_LEDGER_CLOCK"
 
 // Run sets the clock and prints the account.
 func (k *clockCmd) Run(ctx context.Context, term *terminal.IO, g *globals) error {
-	if k.Kills < 1 || k.Life < 100*time.Millisecond || k.Caller < 1 {
-		return commandline.Misuse(errors.New("--kills and --callers must be at least 1, and --life 100ms"))
+	if err := errors.Join(k.users.check(k.Kills), k.shortLives.check()); err != nil {
+		return err
 	}
 	dir, err := os.MkdirTemp("", "prismrt-clock-")
 	if err != nil {
@@ -48,52 +47,26 @@ func (k *clockCmd) Run(ctx context.Context, term *terminal.IO, g *globals) error
 	if err := buildClock(ctx, k.Source, dir, binary); err != nil {
 		return errors.Join(err, os.RemoveAll(dir))
 	}
-	t, end, err := newTrial(g, "")
-	if err != nil {
-		return errors.Join(err, os.RemoveAll(dir))
-	}
-	a, err := k.lives(ctx, term, t, binary)
-	if err := errors.Join(err, end(), os.RemoveAll(dir)); err != nil {
-		return err
-	}
-	if err := a.report(term, g, fmt.Sprintf("killed %d times, with the clock set in between", k.Kills)); err != nil {
-		return err
-	}
-	return a.enough()
-}
-
-func (k *clockCmd) lives(ctx context.Context, term *terminal.IO, t *trial, binary string) (account, error) {
-	tick, end := term.Progress(k.Kills, "killing")
-	defer end()
-	start := func(hours int) (*callers, error) {
-		c, err := t.start(ctx, append([]string{"env", clockVariable + "=" + strconv.Itoa(3600*hours)}, t.argv(binary)...))
-		if err != nil {
-			return nil, err
-		}
-		return c, c.tells(ctx, time.Now().Add(time.Duration(hours)*time.Hour))
-	}
-	for n := range k.Kills {
-		c, err := start([]int{0, 1, -1, 1, 0, -1}[n%6])
-		if err != nil {
-			return account{}, err
-		}
-		if n == 0 {
-			if err := t.upload(ctx); err != nil {
-				return account{}, err
-			}
-		}
-		if err := t.live(ctx, c, users(k.Caller), 50*time.Millisecond+time.Duration(t.random.Int64N(int64(k.Life)))); err != nil {
-			return account{}, err
-		}
-		tick()
-	}
-	end()
-	c, err := start(1)
-	if err != nil {
-		return account{}, err
-	}
-	// By that clock attempts began that others made an hour ago: they are not told apart.
-	return t.close(ctx, c, false)
+	err = g.try(term, "", fmt.Sprintf("killed %d times, with the clock set in between", k.Kills), func(t *trial) (account, error) {
+		return lives{
+			times: k.Kills, doing: "killing",
+			start: func(life int) (*callers, error) {
+				hours := 1 // the last one, so that all is due
+				if life < k.Kills {
+					hours = []int{0, 1, -1, 1, 0, -1}[life%6]
+				}
+				c, err := t.start(ctx, append([]string{"env", clockVariable + "=" + strconv.Itoa(3600*hours)}, t.argv(binary)...))
+				if err != nil {
+					return nil, err
+				}
+				return c, c.tells(ctx, time.Now().Add(time.Duration(hours)*time.Hour))
+			},
+			end: func(c *callers) error { return t.live(ctx, c, k.crowd(), k.one(t)) },
+			// By that clock attempts began that others made an hour ago.
+			uncounted: true,
+		}.all(ctx, term, t)
+	})
+	return errors.Join(err, os.RemoveAll(dir))
 }
 
 // tells checks that a server's clock is where it was set.

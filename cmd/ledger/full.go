@@ -15,9 +15,9 @@ import (
 )
 
 type fullCmd struct {
-	Times  int           `default:"5" help:"How often the disk fills up."`
-	For    time.Duration `default:"2s" help:"For how long it is full."`
-	Caller int           `name:"callers" default:"16" help:"How many submit singly. Two more submit in batches."`
+	Times int           `default:"5" help:"How often the disk fills up."`
+	For   time.Duration `default:"2s" help:"For how long it is full."`
+	users
 }
 
 // Help is shown by "ledger full --help".
@@ -28,39 +28,31 @@ func (*fullCmd) Help() string {
 }
 
 // Run fills the disk and prints the account.
-func (f *fullCmd) Run(ctx context.Context, term *terminal.IO, g *globals) error {
-	if f.Times < 1 || f.For < time.Second || f.Caller < 1 {
-		return commandline.Misuse(errors.New("--times and --callers must be at least 1, and --for 1s"))
+func (f *fullCmd) Run(ctx context.Context, term *terminal.IO, g *globals) (err error) {
+	if err := f.check(f.Times); err != nil {
+		return err
+	}
+	if f.For < time.Second {
+		return commandline.Misuse(errors.New("--for must be at least 1s"))
 	}
 	dir, err := os.MkdirTemp("", "prismrt-full-")
 	if err != nil {
 		return err
 	}
-	a, err := f.on(ctx, term, g, filepath.Join(dir, "mounted"))
-	if err := errors.Join(err, os.RemoveAll(dir)); err != nil {
-		return err
-	}
-	if err := a.report(term, g, fmt.Sprintf("the disk was full %d times", f.Times)); err != nil {
-		return err
-	}
-	return a.enough()
-}
-
-func (f *fullCmd) on(ctx context.Context, term *terminal.IO, g *globals, folder string) (a account, err error) {
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	folder := filepath.Join(dir, "mounted")
 	unmount, err := mount(ctx, folder, "-t", "tmpfs", "-o", "size=192m", "none")
 	if err != nil {
-		return a, err
+		return err
 	}
 	defer func() { err = errors.Join(err, unmount()) }()
-	t, end, err := newTrial(g, filepath.Join(folder, "data"))
-	if err != nil {
-		return a, err
-	}
-	defer func() { err = errors.Join(err, end()) }()
-	return f.lives(ctx, term, t, filepath.Join(folder, "filler"))
+	return g.try(term, filepath.Join(folder, "data"), fmt.Sprintf("the disk was full %d times", f.Times), func(t *trial) (account, error) {
+		return f.life(ctx, term, t, filepath.Join(folder, "filler"))
+	})
 }
 
-func (f *fullCmd) lives(ctx context.Context, term *terminal.IO, t *trial, filler string) (account, error) {
+// life has the disk be full again and again, the last time until the server is killed.
+func (f *fullCmd) life(ctx context.Context, term *terminal.IO, t *trial, filler string) (account, error) {
 	tick, end := term.Progress(f.Times, "filling")
 	defer end()
 	argv := t.argv(t.globals.Server)
@@ -73,7 +65,7 @@ func (f *fullCmd) lives(ctx context.Context, term *terminal.IO, t *trial, filler
 	}
 	for n := range f.Times {
 		last := n == f.Times-1
-		if err := t.use(ctx, c, users(f.Caller), time.Second, func() error {
+		if err := t.use(ctx, c, f.crowd(), time.Second, func() error {
 			if err := t.fill(ctx, c, filler, f.For); err != nil {
 				return err
 			}

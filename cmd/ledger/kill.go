@@ -7,14 +7,13 @@ import (
 	"os/exec"
 	"time"
 
-	"github.com/marketprism/prismrt/cmd/internal/commandline"
 	"github.com/marketprism/prismrt/cmd/internal/terminal"
 )
 
 type killCmd struct {
-	Kills  int           `default:"30" help:"How often the server is killed."`
-	Life   time.Duration `default:"1.5s" help:"How long it lives at most before that, from when it is ready."`
-	Caller int           `name:"callers" default:"16" help:"How many submit singly. Two more submit in batches."`
+	Kills int `default:"30" help:"How often the server is killed while it is used."`
+	shortLives
+	users
 }
 
 // Help is shown by "ledger kill --help".
@@ -26,60 +25,26 @@ func (*killCmd) Help() string {
 		"SIGKILL loses nothing that the server had handed to the system. What only a power failure takes is the business of \"ledger power\"."
 }
 
-// users are who uses the server meanwhile.
-func users(singles int) crowd { return crowd{singles: singles, batches: 2, readers: 4, meddlers: 1} }
-
 // Run kills the server and prints the account.
 func (k *killCmd) Run(ctx context.Context, term *terminal.IO, g *globals) error {
-	if k.Kills < 1 || k.Life < 100*time.Millisecond || k.Caller < 1 {
-		return commandline.Misuse(errors.New("--kills and --callers must be at least 1, and --life 100ms"))
-	}
-	t, end, err := newTrial(g, "")
-	if err != nil {
+	if err := errors.Join(k.users.check(k.Kills), k.shortLives.check()); err != nil {
 		return err
 	}
-	a, err := k.lives(ctx, term, t)
-	if err := errors.Join(err, end()); err != nil {
-		return err
-	}
-	if err := a.report(term, g, fmt.Sprintf("killed %d times", k.Kills)); err != nil {
-		return err
-	}
-	return a.enough()
-}
-
-func (k *killCmd) lives(ctx context.Context, term *terminal.IO, t *trial) (account, error) {
-	tick, end := term.Progress(k.Kills, "killing")
-	defer end()
-	argv := t.argv(t.globals.Server)
-	for n := range k.Kills {
-		if n > 0 && t.random.IntN(5) == 0 {
-			if err := t.killAtStart(ctx, argv); err != nil {
-				return account{}, err
-			}
-			tick()
-			continue
-		}
-		c, err := t.start(ctx, argv)
-		if err != nil {
-			return account{}, err
-		}
-		if n == 0 {
-			if err := t.upload(ctx); err != nil {
-				return account{}, err
-			}
-		}
-		if err := t.live(ctx, c, users(k.Caller), 50*time.Millisecond+time.Duration(t.random.Int64N(int64(k.Life)))); err != nil {
-			return account{}, err
-		}
-		tick()
-	}
-	end()
-	c, err := t.start(ctx, argv)
-	if err != nil {
-		return account{}, err
-	}
-	return t.close(ctx, c, true)
+	return g.try(term, "", fmt.Sprintf("killed %d times while it was used", k.Kills), func(t *trial) (account, error) {
+		argv := t.argv(g.Server)
+		return lives{
+			times: k.Kills, doing: "killing",
+			start: func(life int) (*callers, error) {
+				if life > 0 && t.random.IntN(5) == 0 {
+					if err := t.killAtStart(ctx, argv); err != nil {
+						return nil, err
+					}
+				}
+				return t.start(ctx, argv)
+			},
+			end: func(c *callers) error { return t.live(ctx, c, k.crowd(), k.one(t)) },
+		}.all(ctx, term, t)
+	})
 }
 
 // live has a server used for a while and then killed.

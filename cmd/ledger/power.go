@@ -7,16 +7,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"time"
 
-	"github.com/marketprism/prismrt/cmd/internal/commandline"
 	"github.com/marketprism/prismrt/cmd/internal/terminal"
 )
 
 type powerCmd struct {
-	Failures int           `default:"10" help:"How often the power fails."`
-	Life     time.Duration `default:"1.5s" help:"How long the server lives at most before that, from when it is ready."`
-	Caller   int           `name:"callers" default:"16" help:"How many submit singly. Two more submit in batches."`
+	Failures int `default:"10" help:"How often the power fails."`
+	shortLives
+	users
 }
 
 // Help is shown by "ledger power --help".
@@ -32,67 +30,37 @@ const diskSize = 512 << 20
 
 // Run takes the power away and prints the account.
 func (p *powerCmd) Run(ctx context.Context, term *terminal.IO, g *globals) error {
-	if p.Failures < 1 || p.Life < 100*time.Millisecond || p.Caller < 1 {
-		return commandline.Misuse(errors.New("--failures and --callers must be at least 1, and --life 100ms"))
+	if err := errors.Join(p.users.check(p.Failures), p.shortLives.check()); err != nil {
+		return err
 	}
 	dir, err := os.MkdirTemp("", "prismrt-power-")
 	if err != nil {
 		return err
 	}
 	d := &disk{file: filepath.Join(dir, "disk"), folder: filepath.Join(dir, "mounted")}
-	t, end, err := newTrial(g, filepath.Join(d.folder, "data"))
-	if err != nil {
-		return errors.Join(err, os.RemoveAll(dir))
-	}
-	a, err := p.lives(ctx, term, t, d)
-	if err := errors.Join(err, end(), d.unplug(), os.RemoveAll(dir)); err != nil {
-		return err
-	}
-	if err := a.report(term, g, fmt.Sprintf("the power failed %d times", p.Failures)); err != nil {
-		return err
-	}
-	return a.enough()
+	err = g.try(term, filepath.Join(d.folder, "data"), fmt.Sprintf("the power failed %d times", p.Failures), func(t *trial) (account, error) {
+		if err := d.format(ctx); err != nil {
+			return account{}, err
+		}
+		return lives{
+			times: p.Failures, doing: "power failures",
+			start: func(int) (*callers, error) { return t.start(ctx, t.argv(g.Server)) },
+			end: func(c *callers) error {
+				return errors.Join(t.use(ctx, c, p.crowd(), p.one(t), func() error { return t.failPower(ctx, d) }), d.restore(ctx))
+			},
+		}.all(ctx, term, t)
+	})
+	return errors.Join(err, d.unplug(), os.RemoveAll(dir))
 }
 
-func (p *powerCmd) lives(ctx context.Context, term *terminal.IO, t *trial, d *disk) (account, error) {
-	tick, end := term.Progress(p.Failures, "power failures")
-	defer end()
-	if err := d.format(ctx); err != nil {
-		return account{}, err
+// failPower keeps what the disk has at a moment, and ends the server.
+func (t *trial) failPower(ctx context.Context, d *disk) error {
+	defer t.kill()
+	if err := freeze(ctx, t.server.PID); err != nil {
+		return err
 	}
-	argv := t.argv(t.globals.Server)
-	for n := range p.Failures {
-		c, err := t.start(ctx, argv)
-		if err != nil {
-			return account{}, err
-		}
-		if n == 0 {
-			if err := t.upload(ctx); err != nil {
-				return account{}, err
-			}
-		}
-		if err := t.use(ctx, c, users(p.Caller), 50*time.Millisecond+time.Duration(t.random.Int64N(int64(p.Life))), func() error {
-			if err := freeze(ctx, t.server.PID); err != nil {
-				return err
-			}
-			t.book.note("the power failed", t.server.PID)
-			err := d.snapshot(ctx)
-			t.kill()
-			return err
-		}); err != nil {
-			return account{}, err
-		}
-		if err := d.restore(ctx); err != nil {
-			return account{}, err
-		}
-		tick()
-	}
-	end()
-	c, err := t.start(ctx, argv)
-	if err != nil {
-		return account{}, err
-	}
-	return t.close(ctx, c, true)
+	t.book.note("the power failed", t.server.PID)
+	return d.snapshot(ctx)
 }
 
 // disk is a file system in a file.

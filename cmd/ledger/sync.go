@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -10,13 +9,12 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/marketprism/prismrt/cmd/internal/commandline"
 	"github.com/marketprism/prismrt/cmd/internal/terminal"
 )
 
 type syncCmd struct {
-	Times  int `default:"3" help:"How often the disk fails."`
-	Caller int `name:"callers" default:"16" help:"How many submit singly. Two more submit in batches."`
+	Times int `default:"3" help:"How often the disk fails."`
+	users
 }
 
 // Help is shown by "ledger sync --help".
@@ -28,55 +26,25 @@ func (*syncCmd) Help() string {
 
 // Run has the disk fail and prints the account.
 func (s *syncCmd) Run(ctx context.Context, term *terminal.IO, g *globals) error {
-	if s.Times < 1 || s.Caller < 1 {
-		return commandline.Misuse(errors.New("--times and --callers must be at least 1"))
+	if err := s.check(s.Times); err != nil {
+		return err
 	}
 	if _, err := exec.LookPath("strace"); err != nil {
 		return fmt.Errorf("%w: there is no strace; \"make testtools\" installs it", errUnable)
 	}
-	t, end, err := newTrial(g, "")
-	if err != nil {
-		return err
-	}
-	t.book.open503 = true
-	a, err := s.lives(ctx, term, t)
-	if err := errors.Join(err, end()); err != nil {
-		return err
-	}
-	if err := a.report(term, g, fmt.Sprintf("the disk failed to sync %d times", s.Times)); err != nil {
-		return err
-	}
-	return a.enough()
-}
-
-func (s *syncCmd) lives(ctx context.Context, term *terminal.IO, t *trial) (account, error) {
-	tick, end := term.Progress(s.Times, "failing")
-	defer end()
-	argv := t.argv(t.globals.Server)
-	for n := range s.Times {
-		c, err := t.start(ctx, argv)
-		if err != nil {
-			return account{}, err
-		}
-		if n == 0 {
-			if err := t.upload(ctx); err != nil {
-				return account{}, err
-			}
-		}
-		if err := t.use(ctx, c, users(s.Caller), time.Second, func() error {
-			defer t.kill()
-			return t.failSync(ctx, c)
-		}); err != nil {
-			return account{}, err
-		}
-		tick()
-	}
-	end()
-	c, err := t.start(ctx, argv)
-	if err != nil {
-		return account{}, err
-	}
-	return t.close(ctx, c, true)
+	return g.try(term, "", fmt.Sprintf("the disk failed to sync %d times", s.Times), func(t *trial) (account, error) {
+		t.book.open503 = true
+		return lives{
+			times: s.Times, doing: "failing",
+			start: func(int) (*callers, error) { return t.start(ctx, t.argv(g.Server)) },
+			end: func(c *callers) error {
+				return t.use(ctx, c, s.crowd(), time.Second, func() error {
+					defer t.kill()
+					return t.failSync(ctx, c)
+				})
+			},
+		}.all(ctx, term, t)
+	})
 }
 
 // failSync has the disk fail for a while, and looks whether the server stays away from it.
