@@ -421,33 +421,44 @@ func TestAClientThatDoesNotReadIsNotReadFrom(t *testing.T) {
 	conn := dial(t, url, "obey/batch", frames)
 	many := strings.Repeat(item(frames, strings.Repeat("-", 1000)), 65)
 	piece := fmt.Sprintf("%x\r\n%s\r\n", len(many), many)
-	items := 0
-	for sent := 0; ; items += 65 {
+	pieces, rest := writeUntilStuck(t, conn, piece)
+	await(t, "instances to come back", func() bool { return lent(t, url, "obey") == 0 })
+
+	s := goOn(t, conn, rest, frames)
+	for range 65 * pieces {
+		s.expect(strings.Repeat("-", 1000))
+	}
+	s.expectEnd()
+}
+
+// writeUntilStuck writes the same chunk again and again until the server takes no more. It
+// returns how many were begun, and what is left of the last one.
+func writeUntilStuck(t *testing.T, conn net.Conn, chunk string) (begun int, rest string) {
+	t.Helper()
+	for sent := 0; ; {
 		// What a socket takes besides is some megabytes at either end.
 		if sent > 64<<20 {
 			t.Fatalf("the server took %d bytes and was not read from", sent)
 		}
 		_ = conn.SetWriteDeadline(time.Now().Add(time.Second))
-		n, err := io.WriteString(conn, piece)
-		if sent += n; err != nil {
-			piece = piece[n:]
-			break
+		n, err := io.WriteString(conn, chunk)
+		sent, begun = sent+n, begun+1
+		if err != nil {
+			return begun, chunk[n:]
 		}
 	}
-	await(t, "instances to come back", func() bool { return lent(t, url, "obey") == 0 })
+}
 
-	// It goes on once it is read from.
+// goOn writes the rest of a batch, which ends, and reads the answers.
+func goOn(t *testing.T, conn net.Conn, rest, mediaType string) *stream {
+	t.Helper()
 	_ = conn.SetWriteDeadline(time.Time{})
-	go func() { _, _ = io.WriteString(conn, piece+"0\r\n\r\n") }()
+	go func() { _, _ = io.WriteString(conn, rest+"0\r\n\r\n") }()
 	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &stream{t: t, mediaType: frames, Response: resp, answers: bufio.NewReader(resp.Body)}
-	for range items + 65 {
-		s.expect(strings.Repeat("-", 1000))
-	}
-	s.expectEnd()
+	return &stream{t: t, mediaType: mediaType, Response: resp, answers: bufio.NewReader(resp.Body)}
 }
 
 // dial begins a batch on a connection of its own.

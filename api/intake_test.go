@@ -14,7 +14,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/marketprism/prismrt/api"
 	"github.com/marketprism/prismrt/runtime/queue"
@@ -301,29 +300,9 @@ func TestAClientThatDoesNotReadItsTasksIsNotReadFrom(t *testing.T) {
 	conn := dial(t, url, "/v1/tasks/batch?plugin=obey", ndjson)
 	many := strings.Repeat(`{"input":"`+strings.Repeat("-", 100)+"\"}\n", 600)
 	piece := fmt.Sprintf("%x\r\n%s\r\n", len(many), many)
-	tasks := 0
-	for sent := 0; ; tasks += 600 {
-		// What a socket takes besides is some megabytes at either end.
-		if sent > 64<<20 {
-			t.Fatalf("the server took %d bytes and was not read from", sent)
-		}
-		_ = conn.SetWriteDeadline(time.Now().Add(time.Second))
-		n, err := io.WriteString(conn, piece)
-		if sent += n; err != nil {
-			piece = piece[n:]
-			break
-		}
-	}
-
-	// It goes on once it is read from.
-	_ = conn.SetWriteDeadline(time.Time{})
-	go func() { _, _ = io.WriteString(conn, piece+"0\r\n\r\n") }()
-	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := &stream{t: t, mediaType: ndjson, Response: resp, answers: bufio.NewReader(resp.Body)}
-	for range tasks + 600 {
+	pieces, rest := writeUntilStuck(t, conn, piece)
+	s := goOn(t, conn, rest, ndjson)
+	for range 600 * pieces {
 		s.taken()
 	}
 	s.expectEnd()
