@@ -42,6 +42,11 @@ type commandLine struct {
 
 	Bottlenecks bottlenecksCmd `cmd:"" help:"Say what is slow, why, and what to do."`
 
+	// Commands for those who write plugins.
+	New   newCmd   `cmd:"" help:"Make a folder to write a plugin in."`
+	Build buildCmd `cmd:"" help:"Build the plugin in a folder."`
+	Dev   devCmd   `cmd:"" help:"Build and upload a plugin, again after each change."`
+
 	// Commands that need none.
 	Backup        backupCmd  `cmd:"" help:"Copy a server's data, also while it serves."`
 	Inspect       inspectCmd `cmd:"" help:"Say what a module is, and whether it can be a plugin."`
@@ -77,6 +82,7 @@ func run(ctx context.Context, t *terminal, args []string) int {
 	parser, err := kong.New(&c,
 		kong.Name("prismrt"),
 		kong.Description("prismrt runs WebAssembly plugins, uploaded and called over HTTP."),
+		kong.Vars{"languages": languages()},
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
 		kong.Writers(t.out, t.err),
 		kong.Exit(func(int) { helped = true }), // --help is all that exits, once it is printed

@@ -14,12 +14,13 @@ import (
 
 	"github.com/BurntSushi/toml"
 
+	"github.com/marketprism/prismrt/cmd/internal/project"
 	"github.com/marketprism/prismrt/plugins"
 	"github.com/marketprism/prismrt/sdk/client"
 )
 
 // manifestBeside is the manifest a push takes when it is told of none.
-const manifestBeside = "prism.toml"
+const manifestBeside = project.Manifest
 
 type pushCmd struct {
 	File     string `arg:"" name:"file" help:"The module, a .wasm file."`
@@ -42,29 +43,15 @@ Examples:
 
 // Run uploads the module.
 func (p *pushCmd) Run(ctx context.Context, t *terminal, g *globals) error {
-	module, err := os.ReadFile(p.File)
+	server, err := g.client()
 	if err != nil {
-		return misuse{fmt.Errorf("cannot read the module: %w", err)}
+		return err
 	}
 	m, err := p.manifest()
 	if err != nil {
 		return err
 	}
-	name, err := p.plugin(m)
-	if err != nil {
-		return err
-	}
-	server, err := g.client()
-	if err != nil {
-		return err
-	}
-	opts := client.PushOptions{Manifest: m.text, ManifestType: m.mediaType, NotLive: p.NoLive}
-	if t.watched {
-		bar := newUploadBar(t.err)
-		defer bar.stop()
-		opts.Progress = bar.progress
-	}
-	v, created, err := server.Push(ctx, name, module, opts)
+	v, created, err := p.upload(ctx, t, server, m)
 	if err != nil {
 		return err
 	}
@@ -72,6 +59,25 @@ func (p *pushCmd) Run(ctx context.Context, t *terminal, g *globals) error {
 		return t.json(v)
 	}
 	return t.printf("%s%s", outcome(v, created), details(v, m, curl(server.InvokeURL(v.Name, function(v)), g.Key != "")))
+}
+
+// upload uploads the module with a manifest, and tells whether that made a version.
+func (p *pushCmd) upload(ctx context.Context, t *terminal, server *client.Client, m manifest) (*client.Version, bool, error) {
+	module, err := os.ReadFile(p.File)
+	if err != nil {
+		return nil, false, misuse{fmt.Errorf("cannot read the module: %w", err)}
+	}
+	name, err := p.plugin(m)
+	if err != nil {
+		return nil, false, err
+	}
+	opts := client.PushOptions{Manifest: m.text, ManifestType: m.mediaType, NotLive: p.NoLive}
+	if t.watched {
+		bar := newUploadBar(t.err)
+		defer bar.stop()
+		opts.Progress = bar.progress
+	}
+	return server.Push(ctx, name, module, opts)
 }
 
 // manifest is the manifest of a push. The zero manifest is none.

@@ -1,0 +1,84 @@
+package project
+
+import (
+	"path/filepath"
+)
+
+// Language is one that plugins are written in.
+type Language struct {
+	Name  string // as it is asked for, such as "go"
+	Title string
+	Test  []string // the command that tests a project, as its author would type it
+
+	prepare func(*Project) []string // nil: there is nothing to get
+
+	mark  string // the file by which a folder is known
+	marks func(*Project) bool
+	makes []string // folders and files that building leaves behind
+	needs []tool
+	build func(*Project) ([]step, string) // and where the module then is
+}
+
+// Languages are those there are, in the order in which a folder is looked at.
+var Languages = []*Language{golang, python, javascript}
+
+// Lookup finds a language by its name, nil: there is none.
+func Lookup(name string) *Language {
+	for _, l := range Languages {
+		if l.Name == name {
+			return l
+		}
+	}
+	return nil
+}
+
+var golang = &Language{
+	Name: "go", Title: "Go", Test: []string{"go", "test", "."},
+	prepare: func(p *Project) []string {
+		if p.contains("go.mod", goSDK) {
+			return nil
+		}
+		return []string{"go get " + goSDK}
+	},
+	mark:  "go.mod",
+	marks: func(p *Project) bool { return p.has("go.mod") },
+	needs: []tool{{name: "go", install: "install Go 1.24 or later: https://go.dev/dl, or your system's package, such as golang"}},
+	build: func(p *Project) ([]step, string) {
+		module := p.path(p.Name + ".wasm")
+		s := step{argv: []string{"go", "build", "-trimpath", "-o", module}, env: []string{"GOOS=wasip1", "GOARCH=wasm"}}
+		if p.importsSDK() { // else it is a program that reads standard input
+			s.argv = append(s.argv, "-buildmode=c-shared")
+		}
+		s.argv = append(s.argv, ".")
+		return []step{s}, module
+	},
+}
+
+// goSDK is imported by handlers in Go.
+const goSDK = "github.com/marketprism/prismrt/sdk/go"
+
+func (p *Project) importsSDK() bool {
+	files, _ := filepath.Glob(p.path("*.go")) // the pattern is right
+	for _, file := range files {
+		if p.contains(filepath.Base(file), `"`+goSDK+`"`) {
+			return true
+		}
+	}
+	return false
+}
+
+var python = &Language{
+	Name: "python", Title: "Python", Test: []string{"python3", "-m", "unittest"},
+	mark:  "handler.py",
+	marks: func(p *Project) bool { return p.has("handler.py") },
+	makes: []string{"__pycache__"},
+	build: func(p *Project) ([]step, string) { return nil, p.path("handler.py") },
+}
+
+var javascript = &Language{
+	Name: "javascript", Title: "JavaScript", Test: []string{"node", "--test"},
+	mark:  "handler.js",
+	marks: func(p *Project) bool { return p.has("handler.js") },
+	makes: []string{"node_modules"},
+	build: func(p *Project) ([]step, string) { return nil, p.path("handler.js") },
+}

@@ -1,0 +1,74 @@
+package project
+
+import (
+	"bytes"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+	"text/template"
+)
+
+// templates have a folder for each language. A file's name ends with .tmpl, and begins with
+// "dot" where that stands for a dot.
+//
+//go:embed templates
+var templates embed.FS
+
+// New makes a project in a folder that is not there, or is empty, and returns the files that
+// it wrote, as paths below the folder. sdk is the folder "sdk" of a clone of the repository,
+// which languages refer to that get their SDK as a package; "": where it is published.
+func New(dir, name string, l *Language, sdk string) (_ *Project, files []string, err error) {
+	if entries, err := os.ReadDir(dir); err == nil && len(entries) > 0 {
+		return nil, nil, fmt.Errorf("%s is there already, and not empty; choose another name, or another folder with --dir", dir)
+	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, nil, err
+	}
+	if sdk != "" {
+		if sdk, err = filepath.Abs(sdk); err != nil {
+			return nil, nil, err
+		}
+	}
+	data := struct{ Name, SDK, Title, Test string }{name, filepath.ToSlash(sdk), l.Title, strings.Join(l.Test, " ")}
+	for _, from := range []string{"templates/all", "templates/" + l.Name} {
+		err := fs.WalkDir(templates, from, func(file string, d fs.DirEntry, err error) error {
+			if err != nil || d.IsDir() {
+				return err
+			}
+			text, err := templates.ReadFile(file)
+			if err != nil {
+				return err
+			}
+			t, err := template.New(file).Delims("<<", ">>").Parse(string(text))
+			if err != nil {
+				return err
+			}
+			var b bytes.Buffer
+			if err := t.Execute(&b, data); err != nil {
+				return err
+			}
+			to := strings.TrimSuffix(strings.TrimPrefix(file, from+"/"), ".tmpl")
+			if base, dotted := strings.CutPrefix(path.Base(to), "dot"); dotted {
+				to = path.Join(path.Dir(to), "."+base)
+			}
+			files = append(files, filepath.FromSlash(to))
+			return write(filepath.Join(dir, filepath.FromSlash(to)), b.Bytes())
+		})
+		if err != nil {
+			return nil, files, fmt.Errorf("make %s: %w", dir, err)
+		}
+	}
+	p, err := Open(dir)
+	return p, files, err
+}
+
+func write(file string, text []byte) error {
+	if err := os.MkdirAll(filepath.Dir(file), 0o777); err != nil {
+		return err
+	}
+	return os.WriteFile(file, text, 0o666) //nolint:gosec // source, as editors make it
+}
