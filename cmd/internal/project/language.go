@@ -20,7 +20,7 @@ type Language struct {
 }
 
 // Languages are those there are, in the order in which a folder is looked at.
-var Languages = []*Language{golang, python, javascript}
+var Languages = []*Language{golang}
 
 // Lookup finds a language by its name, nil: there is none.
 func Lookup(name string) *Language {

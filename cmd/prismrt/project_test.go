@@ -1,0 +1,138 @@
+package main_test
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/marketprism/prismrt/cmd/internal/project"
+)
+
+// newProject makes a project with the real binary, and skips the test where its tools are
+// missing.
+func newProject(t *testing.T, lang string) (dir string) {
+	t.Helper()
+	if err := project.Lookup(lang).Check(t.Context()); err != nil {
+		t.Skip(err)
+	}
+	sdk, err := filepath.Abs("../../sdk")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir = filepath.Join(t.TempDir(), "greet")
+	out, complaint, code := command(t, nil, "new", lang, "--lang", lang, "--dir", dir, "--sdk", sdk)
+	if code != 0 || !strings.Contains(out, "prismrt dev") {
+		t.Fatalf("new ended with %d: %s%s", code, out, complaint)
+	}
+	return dir
+}
+
+func TestANewProjectBuildsAndItsTestPasses(t *testing.T) {
+	s := start(t, t.TempDir())
+	for _, l := range project.Languages {
+		t.Run(l.Name, func(t *testing.T) {
+			dir := newProject(t, l.Name)
+			test := exec.Command(l.Test[0], l.Test[1:]...)
+			test.Dir = dir
+			if out, err := test.CombinedOutput(); err != nil {
+				t.Fatalf("its test: %v\n%s", err, out)
+			}
+			out, complaint, code := command(t, nil, "build", dir, "--json")
+			var built struct{ Module, Language string }
+			if err := json.Unmarshal([]byte(out), &built); err != nil || code != 0 || built.Language != l.Name {
+				t.Fatalf("build ended with %d: %s%s", code, out, complaint)
+			}
+			out, complaint, code = command(t, nil, "push", built.Module, "--name", l.Name, "--manifest", filepath.Join(dir, "prism.toml"), "--url", s.url)
+			if code != 0 {
+				t.Fatalf("push ended with %d: %s%s", code, out, complaint)
+			}
+			if status, answer := s.do("POST", "/v1/plugins/"+l.Name+"/invoke", []byte("Ada")); status != 200 || string(answer) != "Hello, Ada!\n" {
+				t.Errorf("it answers %d %s", status, answer)
+			}
+			if status, answer := s.do("POST", "/v1/plugins/"+l.Name+"/invoke", nil); status != 422 || !bytes.Contains(answer, []byte("whom shall I greet?")) {
+				t.Errorf("to nobody it answers %d %s", status, answer)
+			}
+		})
+	}
+}
+
+// What is saved is live a moment later, unless it does not build.
+func TestDevUploadsWhatChanges(t *testing.T) {
+	dir := newProject(t, "go")
+	s := start(t, t.TempDir())
+	path, err := binary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dev := exec.Command(path, "dev", dir, "--url", s.url, "--data", "Ada")
+	out, err := dev.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := dev.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = dev.Process.Kill() })
+	lines := bufio.NewScanner(out)
+	until := func(want string) {
+		t.Helper()
+		for lines.Scan() {
+			if lines.Text() == want {
+				return
+			}
+		}
+		t.Fatalf("it ended before it said %q", want)
+	}
+	source := filepath.Join(dir, "main.go")
+	text, err := os.ReadFile(source)
+	if err != nil {
+		t.Fatal(err)
+	}
+	until("Hello, Ada!")
+	writeFile(t, source, "no Go")
+	writeFile(t, source, strings.Replace(string(text), `"!\n"`, `"?\n"`, 1))
+	until("Hello, Ada?")
+	writeFile(t, filepath.Join(dir, "prism.toml"), "name = \"greet\"\ngrants.config.greeting = \"Moin\"\n")
+	until("Moin, Ada?")
+	if err := dev.Process.Signal(syscall.SIGINT); err != nil {
+		t.Fatal(err)
+	}
+	for lines.Scan() { // until it has ended
+	}
+	if err := dev.Wait(); err != nil {
+		t.Errorf("interrupted, it ends with %v", err)
+	}
+}
+
+func TestAFolderThatIsNoProjectIsNotBuilt(t *testing.T) {
+	empty := t.TempDir()
+	for _, c := range []struct {
+		args []string
+		says string
+	}{
+		{[]string{"build", empty}, "there is none of go.mod"},
+		{[]string{"dev", empty}, "\"prismrt new\" makes one"},
+		{[]string{"build", filepath.Join(empty, "nowhere")}, "there is no folder"},
+		{[]string{"new", "greet"}, "with --lang: go"},
+		{[]string{"new", "greet", "--lang", "cobol"}, "there is no \"cobol\""},
+		{[]string{"new", "Greet!", "--lang", "go"}, "cannot name a plugin"},
+		{[]string{"new", "greet", "--lang", "go", "--dir", "."}, "not empty"},
+	} {
+		out, complaint, code := command(t, nil, c.args...)
+		if code != 2 || !strings.Contains(complaint, c.says) || out != "" {
+			t.Errorf("%q ended with %d: %s%s; want 2 and %q", c.args, code, out, complaint, c.says)
+		}
+	}
+	// Without its tools, it says which, and what to do.
+	dir := newProject(t, "go")
+	_, complaint, code := command(t, []string{"PATH=" + empty}, "build", dir)
+	if code != 2 || !strings.Contains(complaint, "building Go takes go, which is not here; install Go") {
+		t.Errorf("without Go, build ended with %d: %s", code, complaint)
+	}
+}
