@@ -57,7 +57,7 @@ func (d *devCmd) Run(ctx context.Context, t *terminal, g *globals) error {
 		return fmt.Errorf("watch %s: %w", p.Dir, err)
 	}
 	for {
-		if err := d.round(ctx, t, g, p); err != nil && ctx.Err() == nil {
+		if err := d.round(ctx, t, g); err != nil && ctx.Err() == nil {
 			report(t, g, err)
 		}
 		t.complain("watching %s\n", p.Dir)
@@ -70,8 +70,12 @@ func (d *devCmd) Run(ctx context.Context, t *terminal, g *globals) error {
 	}
 }
 
-// round builds and uploads once.
-func (d *devCmd) round(ctx context.Context, t *terminal, g *globals, p *project.Project) error {
+// round builds and uploads once, under the name that the manifest has by now.
+func (d *devCmd) round(ctx context.Context, t *terminal, g *globals) error {
+	p, err := project.Open(d.Dir)
+	if err != nil {
+		return misuse{err}
+	}
 	begun := time.Now()
 	module, err := buildProject(ctx, t, p)
 	if err != nil {

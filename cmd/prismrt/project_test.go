@@ -10,6 +10,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/marketprism/prismrt/cmd/internal/project"
 )
@@ -78,7 +79,11 @@ func TestDevUploadsWhatChanges(t *testing.T) {
 	if err := dev.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = dev.Process.Kill() })
+	kill := time.AfterFunc(2*time.Minute, func() { _ = dev.Process.Kill() })
+	t.Cleanup(func() {
+		kill.Stop()
+		_ = dev.Process.Kill()
+	})
 	lines := bufio.NewScanner(out)
 	until := func(want string) {
 		t.Helper()
@@ -98,7 +103,7 @@ func TestDevUploadsWhatChanges(t *testing.T) {
 	writeFile(t, source, "no Go")
 	writeFile(t, source, strings.Replace(string(text), `"!\n"`, `"?\n"`, 1))
 	until("Hello, Ada?")
-	writeFile(t, filepath.Join(dir, "prism.toml"), "name = \"greet\"\ngrants.config.greeting = \"Moin\"\n")
+	writeFile(t, filepath.Join(dir, "prism.toml"), "name = \"moin\"\ngrants.config.greeting = \"Moin\"\n")
 	until("Moin, Ada?")
 	if err := dev.Process.Signal(syscall.SIGINT); err != nil {
 		t.Fatal(err)
