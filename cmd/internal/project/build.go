@@ -1,12 +1,14 @@
 package project
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 )
 
@@ -18,12 +20,36 @@ type step struct {
 
 // tool is what a build takes.
 type tool struct {
-	name    string // of the program
-	install string // a sentence
+	name     string // of the program
+	variable string // of the environment, that names another; "": there is none
+	install  string // a sentence
 
-	// probe is arguments with which it succeeds where it can build for WebAssembly; nil: it is
-	// enough that it is there.
-	probe []string
+	// probe is arguments with which it builds a source for WebAssembly; nil: it is enough that
+	// it is there.
+	probe  func(source, out string) []string
+	source string
+}
+
+func (t *tool) program() string {
+	if t.variable == "" {
+		return t.name
+	}
+	return cmp.Or(os.Getenv(t.variable), t.name)
+}
+
+// try builds the source, and returns what the tool said where that failed.
+func (t *tool) try(ctx context.Context, program string) (said string, err error) {
+	dir, err := os.MkdirTemp("", "prismrt-probe-")
+	if err != nil {
+		return "", err
+	}
+	defer os.RemoveAll(dir)
+	source := filepath.Join(dir, "source")
+	if err := os.WriteFile(source, []byte(t.source), 0o600); err != nil {
+		return "", err
+	}
+	out, err := exec.CommandContext(ctx, program, t.probe(source, filepath.Join(dir, "out"))...).CombinedOutput()
+	return string(out), err
 }
 
 // MissingError is a tool that is not there, or cannot build for WebAssembly.
@@ -45,18 +71,18 @@ func (e *MissingError) Error() string {
 // Check says which tool is missing, in a *MissingError.
 func (l *Language) Check(ctx context.Context) error {
 	for _, t := range l.needs {
-		path, err := exec.LookPath(t.name)
+		path, err := exec.LookPath(t.program())
 		if err != nil {
-			return &MissingError{Language: l, Tool: t.name, Install: t.install}
+			return &MissingError{Language: l, Tool: t.program(), Install: t.install}
 		}
 		if t.probe == nil {
 			continue
 		}
-		if said, err := exec.CommandContext(ctx, path, t.probe...).CombinedOutput(); err != nil {
+		if said, err := t.try(ctx, path); err != nil {
 			if ctx.Err() != nil {
 				return context.Cause(ctx)
 			}
-			return &MissingError{Language: l, Tool: t.name, Install: t.install, Said: lastLine(string(said), err)}
+			return &MissingError{Language: l, Tool: t.program(), Install: t.install, Said: lastLine(said, err)}
 		}
 	}
 	return nil

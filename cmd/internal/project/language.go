@@ -1,6 +1,7 @@
 package project
 
 import (
+	"os"
 	"path/filepath"
 )
 
@@ -10,6 +11,7 @@ type Language struct {
 	Title string
 	Test  []string // the command that tests a project, as its author would type it
 
+	carries []string                // files of package sdk, which lie in the project
 	prepare func(*Project) []string // nil: there is nothing to get
 
 	mark  string // the file by which a folder is known
@@ -20,7 +22,7 @@ type Language struct {
 }
 
 // Languages are those there are, in the order in which a folder is looked at.
-var Languages = []*Language{golang}
+var Languages = []*Language{golang, clang}
 
 // Lookup finds a language by its name, nil: there is none.
 func Lookup(name string) *Language {
@@ -65,6 +67,33 @@ func (p *Project) importsSDK() bool {
 		}
 	}
 	return false
+}
+
+var clang = &Language{
+	Name: "c", Title: "C", Test: []string{"make", "test"},
+	carries: []string{"c/prism.h", "c/prism_test.h"},
+	mark:    "prism.h",
+	marks:   func(p *Project) bool { return p.has("prism.h") && p.has("Makefile") },
+	makes:   []string{"main.test"},
+	needs:   []tool{{name: "make", install: "install make"}, clangTool},
+	build: func(p *Project) ([]step, string) {
+		return []step{{argv: []string{"make", "plugin.wasm"}}}, p.path("plugin.wasm")
+	},
+}
+
+// clangTool links a reactor: that takes headers, the C library and the compiler's own for wasm32.
+var clangTool = tool{
+	name: "clang", variable: "CLANG",
+	install: "on Debian and Ubuntu: apt-get install clang lld wasi-libc libclang-rt-NN-dev-wasm32, where NN is the version that clang --version tells; " +
+		"elsewhere unpack a release of https://github.com/WebAssembly/wasi-sdk and set CLANG=.../bin/clang and WASI_SYSROOT=.../share/wasi-sysroot",
+	source: "#include <stdlib.h>\n__attribute__((export_name(\"handle\"))) int handle(void) { return malloc(1) == NULL; }\n",
+	probe: func(source, out string) []string {
+		argv := []string{"--target=wasm32-wasi", "-mexec-model=reactor", "-x", "c", "-o", out, source}
+		if sysroot := os.Getenv("WASI_SYSROOT"); sysroot != "" {
+			argv = append(argv, "--sysroot="+sysroot)
+		}
+		return argv
+	},
 }
 
 var python = &Language{

@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"strings"
 	"text/template"
+
+	prismsdk "github.com/marketprism/prismrt/sdk"
 )
 
 // templates have a folder for each language. A file's name ends with .tmpl, and begins with
@@ -33,7 +35,7 @@ func New(dir, name string, l *Language, sdk string) (_ *Project, files []string,
 			return nil, nil, err
 		}
 	}
-	data := struct{ Name, SDK, Title, Test string }{name, filepath.ToSlash(sdk), l.Title, strings.Join(l.Test, " ")}
+	data := struct{ Name, Crate, SDK, Title, Test string }{name, crate(name), filepath.ToSlash(sdk), l.Title, strings.Join(l.Test, " ")}
 	for _, from := range []string{"templates/all", "templates/" + l.Name} {
 		err := fs.WalkDir(templates, from, func(file string, d fs.DirEntry, err error) error {
 			if err != nil || d.IsDir() {
@@ -62,8 +64,28 @@ func New(dir, name string, l *Language, sdk string) (_ *Project, files []string,
 			return nil, files, fmt.Errorf("make %s: %w", dir, err)
 		}
 	}
+	for _, file := range l.carries {
+		text, err := prismsdk.Files.ReadFile(file)
+		if err == nil {
+			files = append(files, path.Base(file))
+			err = write(filepath.Join(dir, path.Base(file)), text)
+		}
+		if err != nil {
+			return nil, files, fmt.Errorf("make %s: %w", dir, err)
+		}
+	}
 	p, err := Open(dir)
 	return p, files, err
+}
+
+// crate is a plugin's name as packages can have it that do without dots, and begin with a
+// letter.
+func crate(name string) string {
+	name = strings.ReplaceAll(name, ".", "-")
+	if name[0] >= '0' && name[0] <= '9' {
+		return "plugin-" + name
+	}
+	return name
 }
 
 func write(file string, text []byte) error {

@@ -1,0 +1,9 @@
+// Package sdk has what a project carries with it of an SDK that is not got as a package.
+package sdk
+
+import "embed"
+
+// Files are the headers of C, by their path below this folder.
+//
+//go:embed c/prism.h c/prism_test.h
+var Files embed.FS
