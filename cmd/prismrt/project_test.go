@@ -39,10 +39,16 @@ func TestANewProjectBuildsAndItsTestPasses(t *testing.T) {
 	for _, l := range project.Languages {
 		t.Run(l.Name, func(t *testing.T) {
 			dir := newProject(t, l.Name)
-			test := exec.Command(l.Test[0], l.Test[1:]...)
-			test.Dir = dir
-			if out, err := test.CombinedOutput(); err != nil {
-				t.Fatalf("its test: %v\n%s", err, out)
+			p, err := project.Open(dir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, line := range p.Prepare() {
+				cmd := exec.Command("sh", "-c", line)
+				cmd.Dir = dir
+				if out, err := cmd.CombinedOutput(); err != nil {
+					t.Fatalf("%s: %v\n%s", line, err, out)
+				}
 			}
 			out, complaint, code := command(t, nil, "build", dir, "--json")
 			var built struct{ Module, Language string }

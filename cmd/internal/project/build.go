@@ -85,6 +85,9 @@ func (l *Language) Check(ctx context.Context) error {
 			return &MissingError{Language: l, Tool: t.program(), Install: t.install, Said: lastLine(said, err)}
 		}
 	}
+	if l.check != nil {
+		return l.check(l)
+	}
 	return nil
 }
 

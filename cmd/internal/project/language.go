@@ -18,11 +18,12 @@ type Language struct {
 	marks func(*Project) bool
 	makes []string // folders and files that building leaves behind
 	needs []tool
+	check func(*Language) error           // besides; nil: there is nothing else
 	build func(*Project) ([]step, string) // and where the module then is
 }
 
 // Languages are those there are, in the order in which a folder is looked at.
-var Languages = []*Language{golang, clang}
+var Languages = []*Language{golang, rust, assemblyscript, clang}
 
 // Lookup finds a language by its name, nil: there is none.
 func Lookup(name string) *Language {

@@ -35,47 +35,81 @@ func New(dir, name string, l *Language, sdk string) (_ *Project, files []string,
 			return nil, nil, err
 		}
 	}
-	data := struct{ Name, Crate, SDK, Title, Test string }{name, crate(name), filepath.ToSlash(sdk), l.Title, strings.Join(l.Test, " ")}
-	for _, from := range []string{"templates/all", "templates/" + l.Name} {
-		err := fs.WalkDir(templates, from, func(file string, d fs.DirEntry, err error) error {
-			if err != nil || d.IsDir() {
-				return err
-			}
-			text, err := templates.ReadFile(file)
-			if err != nil {
-				return err
-			}
-			t, err := template.New(file).Delims("<<", ">>").Parse(string(text))
-			if err != nil {
-				return err
-			}
-			var b bytes.Buffer
-			if err := t.Execute(&b, data); err != nil {
-				return err
-			}
-			to := strings.TrimSuffix(strings.TrimPrefix(file, from+"/"), ".tmpl")
-			if base, dotted := strings.CutPrefix(path.Base(to), "dot"); dotted {
-				to = path.Join(path.Dir(to), "."+base)
-			}
-			files = append(files, filepath.FromSlash(to))
-			return write(filepath.Join(dir, filepath.FromSlash(to)), b.Bytes())
-		})
-		if err != nil {
-			return nil, files, fmt.Errorf("make %s: %w", dir, err)
-		}
-	}
+	m := &maker{dir: dir}
+	m.data.Name, m.data.Crate, m.data.SDK, m.data.Title = name, crate(name), filepath.ToSlash(sdk), l.Title
+	m.expand("templates/" + l.Name)
 	for _, file := range l.carries {
-		text, err := prismsdk.Files.ReadFile(file)
-		if err == nil {
-			files = append(files, path.Base(file))
-			err = write(filepath.Join(dir, path.Base(file)), text)
-		}
-		if err != nil {
-			return nil, files, fmt.Errorf("make %s: %w", dir, err)
-		}
+		m.copy(file)
 	}
-	p, err := Open(dir)
-	return p, files, err
+	p := &Project{Dir: dir, Name: name, Language: l}
+	m.data.Prepare = p.Prepare()
+	m.expand("templates/all")
+	if m.err != nil {
+		return nil, m.files, fmt.Errorf("make %s: %w", dir, m.err)
+	}
+	p, err = Open(dir)
+	return p, m.files, err
+}
+
+// maker writes files until that fails.
+type maker struct {
+	dir  string
+	data struct {
+		Name, Crate, SDK, Title string
+		Prepare                 []string
+	}
+	files []string // that it wrote
+	err   error
+}
+
+// expand writes the templates in a folder of them.
+func (m *maker) expand(from string) {
+	if m.err != nil {
+		return
+	}
+	m.err = fs.WalkDir(templates, from, func(file string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		text, err := templates.ReadFile(file)
+		if err != nil {
+			return err
+		}
+		t, err := template.New(file).Delims("<<", ">>").Parse(string(text))
+		if err != nil {
+			return err
+		}
+		var b bytes.Buffer
+		if err := t.Execute(&b, m.data); err != nil {
+			return err
+		}
+		to := strings.TrimSuffix(strings.TrimPrefix(file, from+"/"), ".tmpl")
+		if base, dotted := strings.CutPrefix(path.Base(to), "dot"); dotted {
+			to = path.Join(path.Dir(to), "."+base)
+		}
+		m.write(to, b.Bytes())
+		return m.err
+	})
+}
+
+// copy writes a file of package sdk beside the others.
+func (m *maker) copy(file string) {
+	text, err := prismsdk.Files.ReadFile(file)
+	if m.err == nil && err != nil {
+		m.err = err
+	}
+	m.write(path.Base(file), text)
+}
+
+func (m *maker) write(name string, text []byte) {
+	if m.err != nil {
+		return
+	}
+	file := filepath.Join(m.dir, filepath.FromSlash(name))
+	if m.err = os.MkdirAll(filepath.Dir(file), 0o777); m.err == nil {
+		m.err = os.WriteFile(file, text, 0o666) //nolint:gosec // source, as editors make it
+		m.files = append(m.files, filepath.FromSlash(name))
+	}
 }
 
 // crate is a plugin's name as packages can have it that do without dots, and begin with a
@@ -86,11 +120,4 @@ func crate(name string) string {
 		return "plugin-" + name
 	}
 	return name
-}
-
-func write(file string, text []byte) error {
-	if err := os.MkdirAll(filepath.Dir(file), 0o777); err != nil {
-		return err
-	}
-	return os.WriteFile(file, text, 0o666) //nolint:gosec // source, as editors make it
 }
