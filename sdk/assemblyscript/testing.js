@@ -27,20 +27,7 @@ export class Plugin {
   #module;
   #host;
 
-  /**
-   * Compiles the plugin in a file.
-   *
-   * @param {string | URL} file
-   * @param {Host} [host] what the server knows
-   * @returns {Promise<Plugin>}
-   *
-   * @typedef {object} Host
-   * @property {Record<string, string>} [config] what `config` finds
-   * @property {string} [requestId]
-   * @property {string} [plugin] the name it was pushed under
-   * @property {number} [version]
-   * @property {Date} [deadline]
-   */
+  /** Compiles the plugin in a file. testing.d.ts has what a host is, and a result. */
   static async load(file, host = {}) {
     return new Plugin(await WebAssembly.compile(await readFile(file)), host);
   }
@@ -50,21 +37,7 @@ export class Plugin {
     this.#host = host;
   }
 
-  /**
-   * Calls a handler.
-   *
-   * @param {string | Uint8Array} input
-   * @param {string} [name] the exported function
-   * @returns {Result}
-   *
-   * @typedef {object} Result
-   * @property {Uint8Array | null} output what the caller receives, null when the call failed
-   * @property {string | null} text the output as text
-   * @property {string | null} error the message of a call that failed, null when it succeeded
-   * @property {boolean} trapped the handler failed by throwing
-   * @property {{level: string, message: string}[]} log
-   * @property {{done: number, total: number, message: string}[]} progress
-   */
+  /** Calls a handler. */
   call(input, name = "handle") {
     const call = new Call(this.#host, name, typeof input === "string" ? utf8.encode(input) : input);
     const instance = new WebAssembly.Instance(this.#module, call.imports());
