@@ -8,7 +8,6 @@ GO       ?= go
 TOOLS    := $(CURDIR)/.tools
 LINT     := $(TOOLS)/golangci-lint-2.15.0
 GUEST_GO := sdk/go/examples/normalise/normalise.wasm
-GUEST_C  := sdk/c/examples/normalise/normalise.wasm
 FUZZTIME ?= 1m
 
 .PHONY: help
@@ -20,18 +19,16 @@ build: ## build the server into bin/
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w" -o bin/prismrt ./cmd/prismrt
 
 .PHONY: guests
-guests: tools $(GUEST_GO) $(GUEST_C) ## build the sample plugins, in every language there is an SDK for
+guests: tools ## build the sample plugins, in every language there is an SDK for
+	sh sdk/each.sh all
 
-# Go and clang know better than make what changed.
-.PHONY: $(GUEST_GO) $(GUEST_C)
+.PHONY: $(GUEST_GO)
 $(GUEST_GO):
-	cd sdk/go && GOOS=wasip1 GOARCH=wasm $(GO) build -trimpath -buildmode=c-shared -o examples/normalise/normalise.wasm ./examples/normalise
-$(GUEST_C):
-	$(MAKE) -C sdk/c
+	$(MAKE) -C sdk/go
 
 .PHONY: tools
 tools: ## install what guests are built with, where it is missing
-	sh sdk/c/tools.sh
+	sh sdk/each.sh tools
 
 # A test whose tool cannot be had is skipped, and says so.
 .PHONY: testtools
@@ -59,9 +56,8 @@ test: guests testtools ## run all tests under the race detector, and without it 
 	$(GO) test -run 'NothingSurvives|FewAllocations|ManyShortCalls' ./runtime/engine ./runtime/profile ./api
 	$(MAKE) -C bench
 	$(GO) test ./bench
-	cd sdk/go && $(GO) test -race ./...
 	cd deploy && $(GO) test ./...
-	$(MAKE) -C sdk/c test
+	sh sdk/each.sh test
 
 .PHONY: lint
 lint: $(LINT) ## vet and lint, guests included
@@ -133,4 +129,5 @@ ledger: build testtools ## treat a server badly: kills, power failures, full dis
 
 .PHONY: clean
 clean: ## remove what was built
-	rm -rf bin .data $(GUEST_GO) $(GUEST_C)
+	rm -rf bin .data
+	sh sdk/each.sh clean

@@ -17,8 +17,6 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
-	"testing/synctest"
-	"time"
 
 	"github.com/marketprism/prismrt/sdk/client"
 )
@@ -259,78 +257,5 @@ func TestTheNextCommandRunsInAShell(t *testing.T) {
 	command, _, _ := strings.Cut(tryNext(file, "http://h"), "| curl")
 	if got, err := exec.Command("sh", "-c", command).CombinedOutput(); err != nil || string(got) != "one\n" {
 		t.Errorf("%s prints %q, %v", command, got, err)
-	}
-}
-
-func TestTheFirstFolderThatExistsIsUsed(t *testing.T) {
-	dir := t.TempDir()
-	if _, err := load([]string{filepath.Join(dir, "a"), filepath.Join(dir, "b")}); err == nil || !strings.Contains(err.Error(), "none of") {
-		t.Errorf("without any folder: %v", err)
-	}
-	if _, err := load([]string{dir}); err == nil || !strings.Contains(err.Error(), "no messages") {
-		t.Errorf("of an empty folder: %v", err)
-	}
-	if err := os.WriteFile(filepath.Join(dir, "x.ndjson"), []byte("1\n2\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	set, err := load([]string{filepath.Join(dir, "a"), dir, filepath.Join(dir, "b")})
-	if err != nil || len(set.messages) != 2 || string(set.messages[1]) != "2" || !set.recorded {
-		t.Errorf("the set is %+v, %v", set, err)
-	}
-	if want := "2 messages from " + dir + ", recorded from exchanges"; set.String() != want {
-		t.Errorf("it calls itself %q, want %q", set, want)
-	}
-}
-
-func TestReplaySendsEveryMessageOnceAndSeveralAtATime(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var messages [][]byte
-		for i := range 10 * callers {
-			messages = append(messages, fmt.Append(nil, i))
-		}
-		var ticks atomic.Int64
-		call := func(_ context.Context, input []byte) (*client.Result, error) {
-			time.Sleep(time.Second)
-			return &client.Result{Output: append([]byte("of "), input...)}, nil
-		}
-		answers, took := replay(t.Context(), call, messages, func() { ticks.Add(1) })
-		for i, a := range answers {
-			if want := fmt.Sprintf("of %d", i); string(a.output) != want || a.err != nil || a.latency != time.Second {
-				t.Errorf("answer %d is %q, %v after %v", i, a.output, a.err, a.latency)
-			}
-		}
-		if int(ticks.Load()) != len(messages) {
-			t.Errorf("%d ticks for %d messages", ticks.Load(), len(messages))
-		}
-		if took != 10*time.Second {
-			t.Errorf("%d messages of a second each took %v with %d callers, want 10s", len(messages), took, callers)
-		}
-	})
-}
-
-func TestAnInterruptedReplayCallsNoFurther(t *testing.T) {
-	ctx, interrupt := context.WithCancel(t.Context())
-	var calls atomic.Int64
-	call := func(context.Context, []byte) (*client.Result, error) {
-		calls.Add(1)
-		interrupt()
-		return &client.Result{}, nil
-	}
-	answers, _ := replay(ctx, call, make([][]byte, 100), func() {})
-	if n := calls.Load(); n > callers {
-		t.Errorf("%d calls were made, want at most the %d that were under way", n, callers)
-	}
-	if err := answers[99].err; !errors.Is(err, context.Canceled) {
-		t.Errorf("a message that was not sent has the answer %v", err)
-	}
-}
-
-func TestTheSampleIsSentWithoutItsAnswers(t *testing.T) {
-	set, err := load([]string{"absent", "../../sdk/testdata/market"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if set.recorded || len(set.files) != 3 || len(set.messages) != 44 {
-		t.Errorf("%d messages of %q, recorded: %v; want the 44 of three exchanges", len(set.messages), set.files, set.recorded)
 	}
 }

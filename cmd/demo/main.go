@@ -19,12 +19,10 @@ import (
 	"github.com/mattn/go-isatty"
 	"github.com/schollz/progressbar/v3"
 
+	"github.com/marketprism/prismrt/cmd/internal/replay"
 	"github.com/marketprism/prismrt/cmd/internal/served"
 	"github.com/marketprism/prismrt/sdk/client"
 )
-
-// callers is how many calls are under way at once.
-const callers = 8
 
 // manifest leaves a slow machine time: eight callers may wait for as many births.
 const manifest = "[limits]\ntimeout = \"10s\"\n"
@@ -59,7 +57,7 @@ func main() {
 // demo runs the whole of it. The server has ended and its data are gone when it
 // returns, unless they were to be kept.
 func demo(ctx context.Context, o options, out, log io.Writer) (err error) {
-	set, err := load(o.data)
+	set, err := replay.Load(o.data)
 	if err != nil {
 		return err
 	}
@@ -88,22 +86,22 @@ func demo(ctx context.Context, o options, out, log io.Writer) (err error) {
 		return fmt.Errorf("push %s: %w", o.plugin, err)
 	}
 	if _, err := fmt.Fprintf(out, "%s\n%s version %d: %s, checked, compiled and started in %v\n%d calls at once\n\n",
-		set, v.Name, v.Number, v.ABI, time.Since(began).Round(time.Millisecond), callers); err != nil {
+		set, v.Name, v.Number, v.ABI, time.Since(began).Round(time.Millisecond), replay.Callers); err != nil {
 		return err
 	}
 	call := func(ctx context.Context, input []byte) (*client.Result, error) {
 		return s.Call(ctx, name, input, client.CallOptions{})
 	}
-	answers, took := replay(ctx, call, set.messages, progress(len(set.messages), log))
+	answers, took := replay.Run(ctx, call, set.Messages, progress(len(set.Messages), log))
 	if ctx.Err() != nil {
 		return errors.New("interrupted")
 	}
-	t := count(set.messages, answers)
+	t := count(set.Messages, answers)
 	if err := t.write(out, took); err != nil {
 		return err
 	}
 	if o.keep {
-		if err := keep(ctx, s, out, log, tryNext(set.files[0], s.InvokeURL(name, ""))); err != nil {
+		if err := keep(ctx, s, out, log, tryNext(set.Files[0], s.InvokeURL(name, ""))); err != nil {
 			return err
 		}
 	}

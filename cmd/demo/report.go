@@ -14,6 +14,8 @@ import (
 	"github.com/dustin/go-humanize"
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/jedib0t/go-pretty/v6/text"
+
+	"github.com/marketprism/prismrt/cmd/internal/replay"
 )
 
 // kind is what an event is: where it happened, and of which type.
@@ -43,24 +45,24 @@ type tally struct {
 }
 
 // count goes through the answers.
-func count(messages [][]byte, answers []answer) tally {
+func count(messages [][]byte, answers []replay.Answer) tally {
 	t := tally{sent: len(messages), kinds: map[kind]amount{}}
 	for i, a := range answers {
-		if a.err != nil {
+		if a.Err != nil {
 			if t.faults++; t.faults == 1 {
-				t.firstFault = a.err
+				t.firstFault = a.Err
 			}
 			continue
 		}
-		if !t.add(messages[i], a.output) {
+		if !t.add(messages[i], a.Output) {
 			if t.lost++; t.lost == 1 {
 				t.firstLost = messages[i]
 			}
 			continue
 		}
-		t.latency = append(t.latency, a.latency)
-		t.pool = append(t.pool, a.timing["pool"])
-		t.run = append(t.run, a.timing["run"])
+		t.latency = append(t.latency, a.Latency)
+		t.pool = append(t.pool, a.Timing["pool"])
+		t.run = append(t.run, a.Timing["run"])
 	}
 	slices.Sort(t.latency)
 	slices.Sort(t.pool)

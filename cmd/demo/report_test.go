@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/marketprism/prismrt/cmd/internal/replay"
 	"github.com/marketprism/prismrt/sdk/client"
 )
 
@@ -18,15 +19,15 @@ const (
 func TestCountingTellsEventsFaultsAndLostMessagesApart(t *testing.T) {
 	messages := [][]byte{[]byte("one"), []byte("three"), []byte("b"), []byte("none"), []byte("text"), []byte("half"), []byte("bad"), []byte("worse")}
 	first := errors.New("guest: no price")
-	got := count(messages, []answer{
-		{output: []byte(trade)},
-		{output: []byte(trade + trade + ticker)}, // counts as one message, of trades
-		{output: []byte(book)},
-		{output: nil},
-		{output: []byte("hello\n")},
-		{output: []byte(trade + `{"exchange":"okx"}`)},
-		{err: first},
-		{err: errors.New("guest: another")},
+	got := count(messages, []replay.Answer{
+		{Output: []byte(trade)},
+		{Output: []byte(trade + trade + ticker)}, // counts as one message, of trades
+		{Output: []byte(book)},
+		{Output: nil},
+		{Output: []byte("hello\n")},
+		{Output: []byte(trade + `{"exchange":"okx"}`)},
+		{Err: first},
+		{Err: errors.New("guest: another")},
 	})
 	for k, want := range map[kind]amount{
 		{"okx", "trade"}:      {messages: 2, events: 3, bytesIn: 8, bytesOut: 3 * len(trade)},
@@ -53,30 +54,30 @@ func TestCountingTellsEventsFaultsAndLostMessagesApart(t *testing.T) {
 
 func TestOnlyAFlawlessRunIsNoError(t *testing.T) {
 	one := [][]byte{[]byte("m")}
-	if err := count(one, []answer{{output: []byte(book)}}).err(); err != nil {
+	if err := count(one, []replay.Answer{{Output: []byte(book)}}).err(); err != nil {
 		t.Errorf("a flawless run: %v", err)
 	}
-	if count(one, []answer{{output: nil}}).err() == nil {
+	if count(one, []replay.Answer{{Output: nil}}).err() == nil {
 		t.Error("a lost message went unnoticed")
 	}
-	if count(one, []answer{{err: errors.New("x")}}).err() == nil {
+	if count(one, []replay.Answer{{Err: errors.New("x")}}).err() == nil {
 		t.Error("a fault went unnoticed")
 	}
 }
 
 func TestTheReportIsWhatAPersonReads(t *testing.T) {
 	var messages [][]byte
-	var answers []answer
+	var answers []replay.Answer
 	for i := range 100 {
 		output := book
 		if i == 50 {
 			output = trade
 		}
 		messages = append(messages, []byte(strings.Repeat("é", 160)))
-		answers = append(answers, answer{
-			output:  []byte(output),
-			latency: time.Duration(100-i) * time.Millisecond, // 1 to 100, the slowest first
-			timing:  client.Timing{"pool": time.Duration(i+1) * time.Microsecond, "run": 1500 * time.Microsecond},
+		answers = append(answers, replay.Answer{
+			Output:  []byte(output),
+			Latency: time.Duration(100-i) * time.Millisecond, // 1 to 100, the slowest first
+			Timing:  client.Timing{"pool": time.Duration(i+1) * time.Microsecond, "run": 1500 * time.Microsecond},
 		})
 	}
 	var b strings.Builder
@@ -107,7 +108,7 @@ func TestTheReportIsWhatAPersonReads(t *testing.T) {
 
 func TestAReportOfNothingButFaultsNamesTheFirst(t *testing.T) {
 	var b strings.Builder
-	if err := count([][]byte{[]byte("m"), []byte("n")}, []answer{{err: errors.New("guest: no price")}, {output: []byte("?")}}).write(&b, time.Second); err != nil {
+	if err := count([][]byte{[]byte("m"), []byte("n")}, []replay.Answer{{Err: errors.New("guest: no price")}, {Output: []byte("?")}}).write(&b, time.Second); err != nil {
 		t.Fatal(err)
 	}
 	for _, part := range []string{"faults    1; the first: guest: no price\n", "lost      1; the first: n\n"} {

@@ -248,3 +248,38 @@ func TestAGuestInCReseedsInEachCall(t *testing.T) {
 		}
 	}
 }
+
+func TestAGuestInAssemblyScriptReseedsInEachCall(t *testing.T) {
+	const sdk = "../../sdk/assemblyscript"
+	if out, err := exec.Command("sh", sdk+"/tools.sh", "check").CombinedOutput(); err != nil {
+		t.Skipf("make tools installs what this guest is built with: %v\n%s", err, out)
+	}
+	if out, err := exec.Command("make", "-C", sdk, "test/guest.wasm").CombinedOutput(); err != nil {
+		t.Fatalf("build the guest: %v\n%s", err, out)
+	}
+	module, err := os.ReadFile(sdk + "/test/guest.wasm")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := load(t, task.ABIPrism, module, true)
+	seen := map[string]bool{}
+	born := ""
+	for range 3 {
+		i := instance(t, p)
+		for range 3 {
+			fields := strings.Fields(call(t, i, task.Invocation{ID: task.NewID(), Function: "draws"}))
+			if len(fields) != 4 {
+				t.Fatalf("the call answers %q", fields)
+			}
+			if born = cmp.Or(born, fields[0]); fields[0] != born {
+				t.Errorf("the top level drew %s and %s", born, fields[0])
+			}
+			for _, drawn := range fields[1:] { // Math.random, a hook, and the host
+				if seen[drawn] {
+					t.Errorf("%s was drawn twice", drawn)
+				}
+				seen[drawn] = true
+			}
+		}
+	}
+}

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Makes sure that a clang which compiles and links WebAssembly plugins is here. Where one works, this does
 # nothing. On Debian and Ubuntu it installs the packages, as root or by sudo without a password. Elsewhere
-# it says what to install, and exits with 1.
+# it says what to install, and exits with 1. "tools.sh check" only looks.
 #
 # CLANG and WASI_SYSROOT mean what they mean to the Makefile.
 set -u
@@ -44,6 +44,7 @@ give_up() {
 
 works && exit 0
 
+[ "${1:-}" != check ] || give_up "no clang that builds a plugin"
 [ -z "${CLANG:-}${WASI_SYSROOT:-}" ] || give_up "the given CLANG and WASI_SYSROOT do not build a plugin"
 command -v apt-get >/dev/null || give_up "no clang that builds a plugin, and this is neither Debian nor Ubuntu"
 if [ "$(id -u)" -eq 0 ]; then
