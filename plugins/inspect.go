@@ -58,6 +58,8 @@ func Inspect(module []byte, hosts Hosts, abi task.ABI) (Report, error) {
 		r.checkCommand(m)
 	case task.ABIPrism:
 		r.checkPrism(m)
+	case task.ABIExtism:
+		r.checkExtism(m)
 	}
 	return r, nil
 }
@@ -73,6 +75,8 @@ func (r *Report) findABI(m *wasm.Module) task.ABI {
 	usesPrism := m.ImportsFrom(prismModule)
 	handles := slices.Contains(m.Handlers(), "handle")
 	switch {
+	case m.ImportsFrom(extismModule):
+		return task.ABIExtism // also those that export _start, which is one of their functions
 	case isCommand && usesPrism && handles:
 		// It would run, do nothing and answer nothing.
 		r.problem("it exports both _start and prism handlers, so it is a handler library that was built as a program; " +
@@ -82,9 +86,6 @@ func (r *Report) findABI(m *wasm.Module) task.ABI {
 		return task.ABICommand
 	case usesPrism:
 		return task.ABIPrism
-	case m.ImportsFrom("extism:host/env"):
-		r.problem("it is an Extism plug-in; this version of prismrt does not run those")
-		return ""
 	}
 	r.problem("it is neither a command (no export _start) nor a handler library (no imports from %q); "+
 		"build a program that reads standard input, or use one of the SDKs", prismModule)
@@ -106,7 +107,7 @@ func (r *Report) checkImports(m *wasm.Module, hosts Hosts) {
 		case !ok && strings.HasPrefix(i.Module, "wasi:"):
 			r.problem("it imports %s, of WASI preview 2; build it for preview 1, such as --target wasm32-wasip1", i)
 		case !ok:
-			r.problem("it imports %s, which nothing here provides; known are WASI preview 1 and the functions of %q", i, prismModule)
+			r.problem("it imports %s, which nothing here provides; known are WASI preview 1 and the functions of %q and %q", i, prismModule, extismModule)
 		case !t.Equal(i.Type):
 			r.problem("it imports %s as %s; it is %s", i, i.Type, t)
 		}
