@@ -44,20 +44,30 @@ const start = "_start"
 // empty the contract is found; otherwise the module is held to it. The error, a
 // fault of kind invalid, is of a module that cannot be read at all.
 func Inspect(module []byte, hosts Hosts, abi task.ABI) (Report, error) {
+	module, linked := wasm.Unlink(module)
 	m, err := wasm.Parse(module)
 	if err != nil {
 		return Report{}, task.Faultf(task.KindInvalid, "%w", err)
 	}
 	r := Report{ABI: abi, Exports: m.Exports, Memory: m.Memory}
-	r.checkImports(m, hosts)
+	with, err := r.checkLinked(linked, hosts)
+	if err != nil {
+		return Report{}, err
+	}
+	r.checkImports(m, with)
 	if r.ABI == "" {
 		r.ABI = r.findABI(m)
+	}
+	if linked != nil && r.ABI != task.ABIExtism && r.ABI != "" {
+		r.problem("it is a %s and has linked modules; only Extism plug-ins can be linked with others", r.ABI)
 	}
 	switch r.ABI {
 	case task.ABICommand:
 		r.checkCommand(m)
 	case task.ABIPrism:
 		r.checkPrism(m)
+	case task.ABIExtism:
+		r.checkExtism(m)
 	}
 	return r, nil
 }
@@ -73,6 +83,8 @@ func (r *Report) findABI(m *wasm.Module) task.ABI {
 	usesPrism := m.ImportsFrom(prismModule)
 	handles := slices.Contains(m.Handlers(), "handle")
 	switch {
+	case m.ImportsFrom(extismModule):
+		return task.ABIExtism // also those that export _start, which is one of their functions
 	case isCommand && usesPrism && handles:
 		// It would run, do nothing and answer nothing.
 		r.problem("it exports both _start and prism handlers, so it is a handler library that was built as a program; " +
@@ -82,9 +94,6 @@ func (r *Report) findABI(m *wasm.Module) task.ABI {
 		return task.ABICommand
 	case usesPrism:
 		return task.ABIPrism
-	case m.ImportsFrom("extism:host/env"):
-		r.problem("it is an Extism plug-in; this version of prismrt does not run those")
-		return ""
 	}
 	r.problem("it is neither a command (no export _start) nor a handler library (no imports from %q); "+
 		"build a program that reads standard input, or use one of the SDKs", prismModule)
@@ -106,7 +115,7 @@ func (r *Report) checkImports(m *wasm.Module, hosts Hosts) {
 		case !ok && strings.HasPrefix(i.Module, "wasi:"):
 			r.problem("it imports %s, of WASI preview 2; build it for preview 1, such as --target wasm32-wasip1", i)
 		case !ok:
-			r.problem("it imports %s, which nothing here provides; known are WASI preview 1 and the functions of %q", i, prismModule)
+			r.problem("it imports %s, which nothing here provides; known are WASI preview 1 and the functions of %q and %q", i, prismModule, extismModule)
 		case !t.Equal(i.Type):
 			r.problem("it imports %s as %s; it is %s", i, i.Type, t)
 		}

@@ -93,7 +93,6 @@ func TestWhatCannotBeAPluginIsToldWhy(t *testing.T) {
 		"an import of another type":   {guest(true, []string{"wasi_snapshot_preview1 proc_exit"}, "_start"), "", "as (i32, i32) -> (); it is (i32) -> ()"},
 		"preview 2":                   {guest(true, []string{"wasi:cli/run run"}, "_start"), "", "--target wasm32-wasip1"},
 		"before preview 1":            {guest(true, []string{"wasi_unstable fd_write"}, "_start"), "", "current toolchain"},
-		"an Extism plug-in":           {guest(true, []string{"extism:host/env alloc"}, "run"), "", "Extism"},
 		"no handler":                  {guest(true, []string{"prism fail"}), "", "no handler"},
 		"no memory":                   {guest(false, []string{"prism fail"}, "handle"), "", "no memory"},
 		"no _start":                   {guest(true, nil, "handle"), task.ABICommand, "must export _start"},
