@@ -9,6 +9,7 @@ import (
 
 	"github.com/marketprism/prismrt/runtime/store"
 	"github.com/marketprism/prismrt/runtime/task"
+	"github.com/marketprism/prismrt/runtime/wasm"
 )
 
 // Upload is a module and what its uploader says of it.
@@ -134,6 +135,11 @@ func defaultFunction(v task.Version, r Report, m Manifest) (string, error) {
 	case v.ABI == task.ABICommand:
 		return "", nil
 	case m.Function != nil && !slices.Contains(r.Functions, v.Function):
+		for _, e := range r.Exports {
+			if e.Name == v.Function && e.Kind == wasm.ExternFunc {
+				return "", invalidManifest("function is %q, which the module exports with the type %s; a handler is of type () -> (i32)", v.Function, e.Type)
+			}
+		}
 		return "", invalidManifest("function is %q and the module exports no such handler; it exports %s", v.Function, strings.Join(r.Functions, ", "))
 	case len(r.Functions) == 1:
 		return r.Functions[0], nil

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"slices"
@@ -11,6 +12,8 @@ import (
 
 	"github.com/jedib0t/go-pretty/v6/table"
 
+	"github.com/marketprism/prismrt/host/prism"
+	"github.com/marketprism/prismrt/host/wasi"
 	"github.com/marketprism/prismrt/plugins"
 	"github.com/marketprism/prismrt/runtime/config"
 	"github.com/marketprism/prismrt/runtime/engine"
@@ -33,6 +36,7 @@ func (inspectCmd) Help() string {
 type inspection struct {
 	File      string        `json:"file"`
 	Bytes     int           `json:"bytes"`
+	Rewritten int           `json:"rewritten_bytes"` // as it is compiled, with its fuel counted; 0 when it was not rewritten
 	Digest    task.Digest   `json:"digest"`
 	ABI       task.ABI      `json:"abi"` // "" when none is recognised
 	Functions []string      `json:"functions"`
@@ -40,6 +44,7 @@ type inspection struct {
 	Imports   []importRow   `json:"imports"`
 	Exports   []exportRow   `json:"exports"`
 	CompileMS float64       `json:"compile_ms"`       // 0 when it was not compiled
+	Image     *imageReport  `json:"image"`            // what its code says; null when it was not rewritten
 	Begins    string        `json:"begins"`           // what calls begin with: checkpoint, start or anew; "" when it was not started
 	Reason    string        `json:"reason,omitempty"` // why not with more than that
 	Problems  []string      `json:"problems"`
@@ -50,10 +55,20 @@ type memoryReport struct {
 	MaxBytes int64 `json:"max_bytes"`
 }
 
+// imageReport is what is known of rewinding before any code has run.
+type imageReport struct {
+	Possible bool   `json:"possible"`
+	Why      string `json:"why,omitempty"`   // it is not
+	Globals  int    `json:"mutable_globals"` // which are put back besides the memory
+	Tables   bool   `json:"changes_tables"`  // it can change its tables, which no image carries
+}
+
 type importRow struct {
 	Name     string `json:"name"`
 	Type     string `json:"type"`
 	Provided bool   `json:"provided"`
+	By       string `json:"provided_by,omitempty"` // "" when nobody does
+	Note     string `json:"note,omitempty"`        // what it does here, where that may surprise
 }
 
 type exportRow struct {
@@ -108,6 +123,13 @@ func inspect(ctx context.Context, module []byte, abi task.ABI) (*inspection, err
 		return out, nil
 	}
 	out.fill(report)
+	if slices.ContainsFunc(report.Imports, func(i plugins.Import) bool { return !i.Provided }) {
+		return out, nil // it cannot be instantiated, which was said
+	}
+	if err := out.rewrite(module); err != nil {
+		out.Problems = append(out.Problems, err.Error())
+		return out, nil
+	}
 
 	// The most memory a manifest may ask for: what is asked is whether it compiles.
 	v := task.Version{Digest: out.Digest, ABI: report.ABI, Limits: cfg.Max.Limits()}
@@ -128,6 +150,17 @@ func inspect(ctx context.Context, module []byte, abi task.ABI) (*inspection, err
 	return out, errors.Join(instance.Close(ctx), program.Close(ctx))
 }
 
+// rewrite says what comes of the module before it is compiled.
+func (i *inspection) rewrite(module []byte) error {
+	r, err := wasm.Rewrite(module)
+	if err != nil {
+		return err
+	}
+	i.Rewritten = len(r.Module)
+	i.Image = &imageReport{Possible: r.Fixed == "", Why: r.Fixed, Globals: len(r.Globals), Tables: r.Spoils}
+	return nil
+}
+
 func (i *inspection) fill(r plugins.Report) {
 	i.ABI = r.ABI
 	i.Functions = append(i.Functions, r.Functions...)
@@ -137,6 +170,9 @@ func (i *inspection) fill(r plugins.Report) {
 	}
 	for _, m := range r.Imports {
 		row := importRow{Name: m.String(), Type: m.Kind.String(), Provided: m.Provided}
+		if m.Provided {
+			row.By, row.Note = provider(m.Module), importNote(m.Import)
+		}
 		if m.Kind == wasm.ExternFunc {
 			row.Type = m.Type.String()
 		}
@@ -171,6 +207,33 @@ func (i *inspection) calls() string {
 	return "-"
 }
 
+// rewound says what the code tells of rewinding.
+func (i *inspection) rewound() string {
+	m := i.Image
+	switch {
+	case m == nil:
+		return "-"
+	case !m.Possible:
+		return "cannot be rewound: " + m.Why
+	}
+	carried := fmt.Sprintf("puts back its memory and mutable globals (%d)", m.Globals)
+	if i.Memory == nil {
+		carried = fmt.Sprintf("puts back its mutable globals (%d); it has no memory", m.Globals)
+	}
+	if m.Tables {
+		carried += "; an instance that changes its tables, which its code can, is replaced"
+	}
+	return carried
+}
+
+// size says how much of the module there is.
+func (i *inspection) size() string {
+	if i.Rewritten == 0 {
+		return fmt.Sprintf("%d bytes", i.Bytes)
+	}
+	return fmt.Sprintf("%d bytes, %d as rewritten for compiling (%+.1f%%)", i.Bytes, i.Rewritten, 100*float64(i.Rewritten-i.Bytes)/float64(i.Bytes))
+}
+
 func (i *inspection) print(t *terminal) error {
 	contract := "none that prismrt knows"
 	if i.ABI != "" {
@@ -184,20 +247,20 @@ func (i *inspection) print(t *terminal) error {
 	if i.CompileMS > 0 {
 		compiled = (time.Duration(i.CompileMS*1000) * time.Microsecond).Round(time.Millisecond).String()
 	}
-	if err := t.printf("%s: %d bytes\ndigest     %s\ncontract   %s\nfunctions  %v\nmemory     %s\ncompiled   %s\ncalls      %s\n\n",
-		i.File, i.Bytes, i.Digest, contract, orDash(strings.Join(i.Functions, ", ")), memory, compiled, i.calls()); err != nil {
+	if err := t.printf("%s: %s\ndigest     %s\ncontract   %s\nfunctions  %v\nmemory     %s\nrewinding  %s\ncompiled   %s\ncalls      %s\n\n",
+		i.File, i.size(), i.Digest, contract, orDash(strings.Join(i.Functions, ", ")), memory, i.rewound(), compiled, i.calls()); err != nil {
 		return err
 	}
 	var rows []table.Row
 	for _, m := range i.Imports {
-		by := "nobody"
-		if m.Provided {
-			by = "prismrt"
+		by := m.By
+		if !m.Provided {
+			by = "nobody"
 		}
-		rows = append(rows, table.Row{m.Name, m.Type, by})
+		rows = append(rows, table.Row{m.Name, short(m.Type), by, m.Note})
 	}
 	if len(rows) > 0 {
-		if err := t.table(table.Row{"import", "type", "provided by"}, rows); err != nil {
+		if err := t.table(table.Row{"import", "type", "provided by", "here"}, rows); err != nil {
 			return err
 		}
 	}
@@ -207,7 +270,7 @@ func (i *inspection) print(t *terminal) error {
 		if slices.Contains(i.Functions, e.Name) {
 			role = "handler"
 		}
-		rows = append(rows, table.Row{e.Name, strings.TrimSpace(e.Kind + " " + e.Type), role})
+		rows = append(rows, table.Row{e.Name, short(strings.TrimSpace(e.Kind + " " + e.Type)), role})
 	}
 	if len(rows) > 0 {
 		if err := t.printf("\n"); err != nil {
@@ -223,4 +286,54 @@ func (i *inspection) print(t *terminal) error {
 		}
 	}
 	return nil
+}
+
+// short cuts a type that would not fit into a line.
+func short(text string) string {
+	const most = 72
+	if len(text) > most {
+		return text[:most] + "..."
+	}
+	return text
+}
+
+// provider is who is behind an import module.
+func provider(module string) string {
+	if module == wasi.Module {
+		return "WASI preview 1"
+	}
+	return module
+}
+
+// importNote says what a function that is provided does here, where a program may expect
+// something else.
+func importNote(i wasm.Import) string {
+	if i.Module == prism.Module && i.Name == "config_get" {
+		return "what the manifest's grants.config has"
+	}
+	if i.Module != wasi.Module {
+		return ""
+	}
+	group, _, _ := strings.Cut(i.Name, "_")
+	switch {
+	case group == "path":
+		return "refused: there are no directories"
+	case group == "sock":
+		return "refused: there are no sockets"
+	case strings.HasPrefix(i.Name, "fd_prestat"):
+		return "no directory is open"
+	case i.Name == "fd_pread", i.Name == "fd_pwrite", i.Name == "fd_seek", i.Name == "fd_tell":
+		return "refused: the standard streams have no positions"
+	case i.Name == "fd_readdir":
+		return "refused: there are no directories"
+	case group == "environ":
+		return "what the manifest's grants.config has"
+	case group == "args":
+		return "the plugin's name alone"
+	case i.Name == "poll_oneoff":
+		return "sleeps, but not past the deadline"
+	case i.Name == "proc_raise", i.Name == "fd_fdstat_set_rights":
+		return "refused: preview 1 has dropped it"
+	}
+	return ""
 }
