@@ -123,8 +123,8 @@ func inspect(ctx context.Context, module []byte, abi task.ABI) (*inspection, err
 		return out, nil
 	}
 	out.fill(report)
-	if slices.ContainsFunc(report.Imports, func(i plugins.Import) bool { return !i.Provided }) {
-		return out, nil // it cannot be instantiated, which was said
+	if len(out.Problems) > 0 {
+		return out, nil // what would be refused is not run
 	}
 	if err := out.rewrite(module); err != nil {
 		out.Problems = append(out.Problems, err.Error())
