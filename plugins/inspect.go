@@ -53,7 +53,7 @@ func Inspect(module []byte, hosts Hosts, abi task.ABI) (Report, error) {
 		r.ABI = r.findABI(m, recognised)
 	}
 	switch r.ABI {
-	case task.ABICommand:
+	case task.ABICommand, task.ABICGI:
 		r.checkCommand(m)
 	case task.ABIPrism:
 		r.checkPrism(m)
@@ -130,7 +130,7 @@ func (r *Report) checkImports(m *wasm.Module, hosts Hosts) (recognised bool) {
 func (r *Report) checkCommand(m *wasm.Module) {
 	e, ok := m.Export(start)
 	if !ok {
-		r.problem("a command must export _start, and it does not; build it as a program, not as a library (-buildmode=c-shared, -mexec-model=reactor, --crate-type cdylib)")
+		r.problem("a program must export _start, and it does not; build it as a program, not as a library (-buildmode=c-shared, -mexec-model=reactor, --crate-type cdylib)")
 		return
 	}
 	if e.Kind != wasm.ExternFunc || len(e.Type.Params)+len(e.Type.Results) > 0 {

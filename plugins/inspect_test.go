@@ -106,7 +106,7 @@ func TestWhatCannotBeAPluginIsToldWhy(t *testing.T) {
 		"a handler by another name":   {guest(true, nil, "compute"), "", "say abi = \"prism\""},
 		"no handler":                  {guest(true, []string{"prism fail"}), "", "no handler"},
 		"no memory":                   {guest(false, []string{"prism fail"}, "handle"), "", "no memory"},
-		"no _start":                   {guest(true, nil, "handle"), task.ABICommand, "must export _start"},
+		"no _start":                   {guest(true, nil, "handle"), task.ABICommand, "a program must export _start"},
 	} {
 		r, err := plugins.Inspect(tt.module, hosts{}, tt.abi)
 		if got := strings.Join(r.Problems, "\n"); err != nil || !strings.Contains(got, tt.want) {

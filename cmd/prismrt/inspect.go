@@ -23,7 +23,7 @@ import (
 
 type inspectCmd struct {
 	File string `arg:"" placeholder:"FILE.wasm" help:"The module."`
-	ABI  string `name:"abi" enum:"command,prism," default:"" help:"Hold the module to this contract (command or prism) instead of finding it."`
+	ABI  string `name:"abi" enum:"command,prism,cgi," default:"" help:"Hold the module to this contract (command, prism or cgi) instead of finding it."`
 }
 
 // Help is shown below the flags.
@@ -195,9 +195,12 @@ func (i *inspection) calls() string {
 	}
 	switch engine.Begins(i.Begins) {
 	case engine.AtCheckpoint:
+		if i.ABI == task.ABICGI {
+			return "go on from where the program first looks at its environment or reads its input"
+		}
 		return "go on from where the program first reads its input"
 	case engine.AtStart:
-		if i.ABI == task.ABICommand {
+		if i.ABI.IsProgram() {
 			return "run the program from its beginning, on a rewound instance" + reason
 		}
 		return "run on a rewound instance, as it is after its start" + reason
