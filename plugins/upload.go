@@ -131,7 +131,7 @@ func (c *Catalogue) check(p Plugin, digest task.Digest, u Upload) (Version, erro
 func defaultFunction(v task.Version, r Report, m Manifest) (string, error) {
 	switch {
 	case v.ABI.IsProgram() && m.Function != nil:
-		return "", invalidManifest("function is %q and the module is a program, which has none", *m.Function)
+		return "", invalidManifest("function is %q and the module is a command, which has none", *m.Function)
 	case v.ABI.IsProgram():
 		return "", nil
 	case m.Function != nil && !slices.Contains(r.Functions, v.Function):

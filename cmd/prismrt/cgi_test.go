@@ -143,7 +143,7 @@ func TestAProgramThatFailsIsABadGateway(t *testing.T) {
 	for manifest, want := range map[string]string{
 		"[health]\ninput = \"\"\n":                   "CGI programs do not get",
 		"[grants.config]\nHTTP_X_USER = \"admin\"\n": `the key "HTTP_X_USER", which CGI has`,
-		"function = \"handle\"\n":                    "is a program, which has none",
+		"function = \"handle\"\n":                    "is a command, which has none",
 	} {
 		body, contentType := form(t, endpoint(t), "abi = \"cgi\"\n"+strings.Replace(manifest, "\n[", "\n\n[", 1))
 		s.fails(400, "invalid", want, "PUT", "/v1/plugins/bad", body, "Content-Type", contentType)
