@@ -97,7 +97,7 @@ fuzz: ## fuzz whatever reads foreign bytes, FUZZTIME (1m) each
 	$(GO) test -run '^$$' -fuzz FuzzTaskLine -fuzztime $(FUZZTIME) ./api
 	$(GO) test -run '^$$' -fuzz FuzzEvents -fuzztime $(FUZZTIME) ./sdk/client
 	$(GO) test -run '^$$' -fuzz FuzzParseManifest -fuzztime $(FUZZTIME) ./plugins
-	$(GO) test -run '^$$' -fuzz FuzzCheck -fuzztime $(FUZZTIME) -fuzzminimizetime 10x ./runtime/callback
+	$(GO) test -run '^$$' -fuzz FuzzCheck -fuzztime $(FUZZTIME) -fuzzminimizetime 10x ./runtime/outbound
 	$(GO) test -run '^$$' -fuzz FuzzParseSpec -fuzztime $(FUZZTIME) -fuzzminimizetime 10x ./runtime/schedule
 	cd sdk/go && $(GO) test -run '^$$' -fuzz Fuzz -fuzztime $(FUZZTIME) ./examples/normalise
 

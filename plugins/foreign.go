@@ -27,8 +27,10 @@ func foreign(module string, names []string) (says string, contract bool) {
 		return "so it is a waPC guest, a contract that prismrt does not run; " + instead, true
 	case module == "http_handler":
 		return "so it is an http-wasm handler, a contract that prismrt does not run; build it as a CGI program (abi = \"cgi\"), or use one of the SDKs", true
+	case module == extismModule:
+		return "which the host of Extism plug-ins does not have", true
 	case strings.HasPrefix(module, "extism:host/"):
-		return "so it is an Extism plug-in; this version of prismrt does not run those; " + instead, true
+		return "which are functions of the program that it was a plug-in of; prismrt has none of those, so build it without", true
 	case module == "dylibso_observe":
 		return "so it was instrumented for Dylibso's Observe SDK; upload the module as it was before: calls are profiled here anyway", true
 	case module == "gojs", module == "go" && slices.ContainsFunc(names, isGoJS):
@@ -44,9 +46,9 @@ func foreign(module string, names []string) (says string, contract bool) {
 	case len(module) == 1 && module[0] >= 'a' && module[0] <= 'z' && !slices.ContainsFunc(names, func(n string) bool { return len(n) > 2 }):
 		return "which nothing here provides; such short names are Emscripten's for JavaScript: build it with clang --target=wasm32-wasi", true
 	case module == "env":
-		return fmt.Sprintf("which nothing here provides: it expects a host of its own, or was linked without a library that has it; known are WASI preview 1 and the functions of %q", prismModule), false
+		return fmt.Sprintf("which nothing here provides: it expects a host of its own, or was linked without a library that has it; known are WASI preview 1 and the functions of %q and %q", prismModule, extismModule), false
 	}
-	return fmt.Sprintf("which nothing here provides; known are WASI preview 1 and the functions of %q", prismModule), false
+	return fmt.Sprintf("which nothing here provides; known are WASI preview 1 and the functions of %q and %q", prismModule, extismModule), false
 }
 
 // instead is what to do with a guest of another contract.

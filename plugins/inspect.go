@@ -57,6 +57,8 @@ func Inspect(module []byte, hosts Hosts, abi task.ABI) (Report, error) {
 		r.checkCommand(m)
 	case task.ABIPrism:
 		r.checkPrism(m)
+	case task.ABIExtism:
+		r.checkExtism(m)
 	}
 	return r, nil
 }
@@ -72,6 +74,8 @@ func (r *Report) findABI(m *wasm.Module, recognised bool) task.ABI {
 	usesPrism := m.ImportsFrom(prismModule)
 	handles := slices.Contains(m.Handlers(), "handle")
 	switch {
+	case m.ImportsFrom(extismModule):
+		return task.ABIExtism // also those that export _start, which is one of their functions
 	case isCommand && usesPrism && handles:
 		// It would run, do nothing and answer nothing.
 		r.problem("it exports both _start and prism handlers, so it is a handler library that was built as a program; " +

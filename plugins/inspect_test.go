@@ -93,7 +93,7 @@ func TestWhatCannotBeAPluginIsToldWhy(t *testing.T) {
 		"an import of another type":   {guest(true, []string{"wasi_snapshot_preview1 proc_exit"}, "_start"), "", "as (i32, i32) -> (); it is (i32) -> ()"},
 		"preview 2":                   {guest(true, []string{"wasi:cli/run run"}, "_start"), "", "--target wasm32-wasip1"},
 		"before preview 1":            {guest(true, []string{"wasi_unstable fd_write"}, "_start"), "", "current toolchain"},
-		"an Extism plug-in":           {guest(true, []string{"extism:host/env alloc"}, "run"), "", "Extism"},
+		"an Extism plug-in's own":     {guest(true, []string{"extism:host/user hello"}, "run"), "", "functions of the program that it was a plug-in of"},
 		"waPC":                        {guest(true, []string{"wapc __guest_request", "wapc __guest_response"}, "compute"), "", "wapc.__guest_request, wapc.__guest_response, so it is a waPC guest"},
 		"http-wasm":                   {guest(true, []string{"http_handler get_method"}, "compute"), "", "http-wasm handler"},
 		"Emscripten":                  {guest(true, []string{"env emscripten_resize_heap"}, "_start"), "", "Emscripten"},

@@ -23,6 +23,7 @@ type Manifest struct {
 	Name     *string   `toml:"name" json:"name,omitempty"`         // the path of the upload names it, too
 	ABI      *task.ABI `toml:"abi" json:"abi,omitempty"`           // found by itself
 	Function *string   `toml:"function" json:"function,omitempty"` // the default handler ["handle"]
+	Log      *string   `toml:"log" json:"log,omitempty"`           // the least an Extism plug-in logs at: trace, debug, info, warn, error, off ["info"]
 	Image    *string   `toml:"image" json:"image,omitempty"`       // "off": each call has an instance set up for it alone ["on"]
 	Limits   Limits    `toml:"limits" json:"limits,omitzero"`
 	Pool     Pool      `toml:"pool" json:"pool,omitzero"`
@@ -58,6 +59,8 @@ type Health struct {
 // Grants are what the plugin may use besides its input.
 type Grants struct {
 	Config map[string]string `toml:"config" json:"config,omitempty"`
+	HTTP   []string          `toml:"http" json:"http,omitempty"` // hosts that an Extism plug-in's requests may go to: a name, *.example.com or an address [none]
+	Vars   *task.Bytes       `toml:"vars" json:"vars,omitempty"` // that an Extism plug-in may keep in a session; 0B: none ["1MiB"]
 }
 
 // ParseTOML reads a manifest. Unknown keys are refused by their full path.
@@ -72,8 +75,8 @@ func ParseTOML(text []byte) (Manifest, error) {
 		unknown = append(unknown, key.String())
 	}
 	if len(unknown) > 0 {
-		return Manifest{}, invalidManifest("unknown key %s; known are name, abi, function, image, limits.{memory,timeout,fuel,stack,input,output}, "+
-			"pool.{min,max}, health.{input,expect,every,failover}, tasks.{retries,backoff,max_backoff,concurrency,rate,keep,keep_dead} and grants.config", strings.Join(unknown, ", "))
+		return Manifest{}, invalidManifest("unknown key %s; known are name, abi, function, log, image, limits.{memory,timeout,fuel,stack,input,output}, "+
+			"pool.{min,max}, health.{input,expect,every,failover}, tasks.{retries,backoff,max_backoff,concurrency,rate,keep,keep_dead} and grants.{config,http,vars}", strings.Join(unknown, ", "))
 	}
 	if r := m.Tasks.Rate; r != nil && (math.IsNaN(*r) || math.IsInf(*r, 0)) { // which TOML has, and JSON, in which it is kept, has not
 		return Manifest{}, invalidManifest("tasks.rate is %v; write a number", *r)
@@ -185,10 +188,11 @@ func (m Manifest) apply(d Defaults, v *task.Version) error {
 			bad("image is %q; it must be on or off", *m.Image)
 		}
 	}
-	if m.ABI != nil && !slices.Contains([]task.ABI{task.ABICommand, task.ABIPrism, task.ABICGI}, *m.ABI) {
-		bad("abi is %q; it must be command, prism or cgi, or left out to be found", *m.ABI)
+	if m.ABI != nil && !slices.Contains([]task.ABI{task.ABICommand, task.ABIPrism, task.ABIExtism, task.ABICGI}, *m.ABI) {
+		bad("abi is %q; it must be command, prism, extism or cgi, or left out to be found", *m.ABI)
 	}
 
+	m.extism(v, bad)
 	m.Health.apply(v, bad)
 	if m.ABI != nil && *m.ABI == task.ABICGI {
 		m.checkCGI(bad)

@@ -103,7 +103,7 @@ func (c *Catalogue) check(p Plugin, digest task.Digest, u Upload) (Version, erro
 	if run.Function, err = defaultFunction(run, report, u.Manifest); err != nil {
 		return Version{}, err
 	}
-	if run.Health.Input != nil && run.ABI == task.ABIPrism && !slices.Contains(report.Functions, run.Function) {
+	if run.Health.Input != nil && !run.ABI.IsProgram() && !slices.Contains(report.Functions, run.Function) {
 		return Version{}, invalidManifest("health.input is for the default handler and there is none; set function to one of %s", strings.Join(report.Functions, ", "))
 	}
 	facts := Facts{Function: run.Function, Functions: report.Functions}
@@ -141,8 +141,13 @@ func defaultFunction(v task.Version, r Report, m Manifest) (string, error) {
 			}
 		}
 		return "", invalidManifest("function is %q and the module exports no such handler; it exports %s", v.Function, strings.Join(r.Functions, ", "))
-	case len(r.Functions) == 1:
-		return r.Functions[0], nil
+	}
+	names := r.Functions
+	if v.ABI == task.ABIExtism && len(names) > 1 { // beside others, _start is what a toolchain adds
+		names = slices.DeleteFunc(slices.Clone(names), func(name string) bool { return name == start })
+	}
+	if len(names) == 1 {
+		return names[0], nil
 	}
 	return v.Function, nil
 }

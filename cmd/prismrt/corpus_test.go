@@ -16,6 +16,7 @@ import (
 type stranger struct {
 	file     string // within the Go module that it ships in
 	manifest string
+	function string
 	input    string
 
 	// What a call answers, or what it fails with: the kind, and a part of the detail or of
@@ -58,16 +59,17 @@ var strangers = map[string][]stranger{
 	},
 }
 
-// extisms are those of them that speak the contract of Extism.
+// extisms are those of them that speak the contract of Extism. What each does in full is
+// TestExtismPluginsDoAsElsewhere's to see.
 var extisms = []stranger{
-	{file: "wasm/alloc.wasm", refused: "so it is an Extism plug-in"},
-	{file: "wasm/fail.wasm", refused: "so it is an Extism plug-in"},
-	{file: "wasm/hello.wasm", refused: "so it is an Extism plug-in"},
-	{file: "wasm/hello_haskell.wasm", refused: "so it is an Extism plug-in"},
-	{file: "wasm/sleep.wasm", refused: "so it is an Extism plug-in"},
-	{file: "wasm/exit.wasm", refused: "so it is an Extism plug-in"},
-	{file: "wasm/std_command.wasm", refused: "so it is an Extism plug-in"},
-	{file: "wasm/count_vowels.wasm", refused: "so it is an Extism plug-in"},
+	{file: "wasm/alloc.wasm", function: "run_test"},
+	{file: "wasm/fail.wasm", function: "run_test", kind: "guest", detail: "Some error message"},
+	{file: "wasm/hello.wasm", function: "run_test", output: "Hello, world!"},
+	{file: "wasm/hello_haskell.wasm", function: "testing", manifest: "[grants.config]\ngreeting = \"Howdy\"", input: "John", output: "Howdy, John"},
+	{file: "wasm/sleep.wasm", function: "run_test", manifest: "[grants.config]\nduration = \"0\"", output: "slept for 0 seconds"},
+	{file: "wasm/exit.wasm", function: "_start", manifest: "[grants.config]\ncode = \"500\"", kind: "exit", detail: "500"},
+	{file: "wasm/std_command.wasm", function: "_start", input: "ben", output: "hello ben"},
+	{file: "wasm/count_vowels.wasm", function: "count_vowels", input: "hello world", output: `{"count":3,"total":3,"vowels":"aeiouAEIOU"}`},
 }
 
 // moduleFolder is where go has the files of a Go module, which it fetches if it must. The
@@ -121,7 +123,7 @@ func (s *server) meet(t *testing.T, path string, m stranger) {
 		t.Fatalf("upload: %d %s", status, answer)
 	}
 	for range 2 {
-		status, answer := s.do("POST", "/v1/plugins/stranger/invoke", []byte(m.input))
+		status, answer := s.do("POST", strings.TrimSuffix("/v1/plugins/stranger/invoke/"+m.function, "/"), []byte(m.input))
 		if m.kind == "" {
 			if status != http.StatusOK || !bytes.Equal(answer, []byte(m.output)) {
 				t.Errorf("call: %d %s; want %q", status, answer, m.output)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/marketprism/prismrt/plugins"
+	"github.com/marketprism/prismrt/runtime/callback"
 	"github.com/marketprism/prismrt/runtime/config"
 	"github.com/marketprism/prismrt/runtime/monitor"
 	"github.com/marketprism/prismrt/runtime/queue"
@@ -36,7 +37,7 @@ func (s *server) openTasks(ctx context.Context) error {
 	}
 	c := s.config.Tasks
 	s.queue = queue.New(queue.Options{
-		Store: s.db, Runner: s.invoker, Policy: s.taskPolicy, Resolve: s.resolve, Callback: hosts.Check,
+		Store: s.db, Runner: s.invoker, Policy: s.taskPolicy, Resolve: s.resolve, Callback: func(to string) error { return callback.Check(&hosts, to) },
 		Namespace: func(string) queue.Share { return queue.Share{Concurrency: c.Concurrency, Rate: c.Rate} },
 		Trace:     func(parent string) *task.Trace { return takeTrace(s.tracer, parent) },
 		Publish:   s.events.Publish, Cores: cores,

@@ -23,7 +23,7 @@ import (
 
 type inspectCmd struct {
 	File string `arg:"" placeholder:"FILE.wasm" help:"The module."`
-	ABI  string `name:"abi" enum:"command,prism,cgi," default:"" help:"Hold the module to this contract (command, prism or cgi) instead of finding it."`
+	ABI  string `name:"abi" enum:"command,prism,extism,cgi," default:"" help:"Hold the module to this contract (command, prism, extism or cgi) instead of finding it."`
 }
 
 // Help is shown below the flags.
@@ -112,7 +112,11 @@ func inspect(ctx context.Context, module []byte, abi task.ABI) (*inspection, err
 	}
 	defer os.RemoveAll(dir)
 	cfg := config.Default()
-	e, err := newEngine(ctx, cfg, dir, nil, slog.New(slog.DiscardHandler))
+	guests, err := newExtism(cfg.Extism)
+	if err != nil {
+		return nil, err
+	}
+	e, err := newEngine(ctx, cfg, guests, dir, nil, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return nil, err
 	}

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync/atomic"
 
 	"github.com/tetratelabs/wazero/api"
@@ -77,6 +78,7 @@ func (i *Instance) Run(ctx context.Context, in task.Invocation, turn Turn) (outp
 		err = c.run(i.result[:], f)
 	}
 	c.endLog()
+	c.collect(err)
 	if f := c.outcome(err); f != nil {
 		return nil, c.used, f
 	}
@@ -113,7 +115,11 @@ func (i *Instance) handler(in *task.Invocation) (api.Function, *task.Fault) {
 	if f := i.function(name); f != nil && f.handles {
 		return f.Function, nil
 	}
-	return nil, task.Faultf(task.KindNotFound, "%s has no function %q of type () -> i32", v.Ref.Plugin, name)
+	types := "() -> i32"
+	if v.ABI == task.ABIExtism {
+		types += " or () -> ()"
+	}
+	return nil, task.Faultf(task.KindNotFound, "%s has no function %q of type %s", v.Ref.Plugin, name, types)
 }
 
 // function looks an export up, once. It is nil where there is no such function.
@@ -127,12 +133,20 @@ func (i *Instance) function(name string) *function {
 	if f == nil {
 		return nil // names that callers make up are not kept
 	}
-	i.functions = append(i.functions, function{f, name, isHandler(f.Definition()), stackOf(f)})
+	i.functions = append(i.functions, function{f, name, i.isHandler(f.Definition(), name), stackOf(f)})
 	return &i.functions[len(i.functions)-1]
 }
 
-func isHandler(d api.FunctionDefinition) bool {
-	return len(d.ParamTypes()) == 0 && len(d.ResultTypes()) == 1 && d.ResultTypes()[0] == api.ValueTypeI32
+// isHandler tells whether an export can be called. Handlers of Extism plug-ins may have no
+// result; what sets them up is none.
+func (i *Instance) isHandler(d api.FunctionDefinition, name string) bool {
+	if len(d.ParamTypes()) > 0 {
+		return false
+	}
+	if i.program.version.ABI == task.ABIExtism && len(d.ResultTypes()) == 0 {
+		return !wasm.Reserved(name) && !slices.Contains(initialisers, name)
+	}
+	return len(d.ResultTypes()) == 1 && d.ResultTypes()[0] == api.ValueTypeI32
 }
 
 // Timed sets in a Timing what the last Run spent of its time on Bind, Host and Collect.
@@ -157,6 +171,9 @@ func (i *Instance) begin(ctx context.Context, in task.Invocation, turn Turn) *ca
 // end lets go of what the call held.
 func (i *Instance) end() {
 	i.program.usage.ran(&i.call.meter)
+	if i.call.held != nil {
+		i.call.held.End()
+	}
 	i.call = call{}
 }
 

@@ -17,7 +17,10 @@ import (
 
 // initialisers are the exports of a reactor that set it up, in the order in
 // which one of them is taken.
-var initialisers = []string{"_initialize", "__wasm_call_ctors", "hs_init"}
+var initialisers = []string{"_initialize", "__wasm_call_ctors"}
+
+// haskellInitialiser is Haskell's own, which comes after them: (argc, argv) -> ().
+const haskellInitialiser = "hs_init"
 
 // Instantiate makes an instance that is ready for a call. The first of a program
 // is set up, and initialised or, if it is a command, run until it looks at its
@@ -201,7 +204,12 @@ func (p *Program) initialise(i *Instance, c *call) error {
 			if err := c.run(nil, f); c.outcome(err) != nil {
 				return c.started(err)
 			}
-			return nil
+			break
+		}
+	}
+	if f := i.module.ExportedFunction(haskellInitialiser); f != nil && len(f.Definition().ParamTypes()) <= 2 {
+		if err := c.run(make([]uint64, 2), f); c.outcome(err) != nil {
+			return c.started(err)
 		}
 	}
 	return nil
