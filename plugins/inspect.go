@@ -63,6 +63,18 @@ func Inspect(module []byte, hosts Hosts, abi task.ABI) (Report, error) {
 	return r, nil
 }
 
+// Version is how a module would run that was found to be r, with this manifest. Faults are
+// those of an upload.
+func (m Manifest) Version(d Defaults, r Report) (task.Version, error) {
+	v := task.Version{ABI: r.ABI}
+	if err := m.apply(d, &v); err != nil {
+		return v, err
+	}
+	var err error
+	v.Function, err = defaultFunction(v, r, m)
+	return v, err
+}
+
 func (r *Report) problem(format string, args ...any) {
 	r.Problems = append(r.Problems, fmt.Sprintf(format, args...))
 }
@@ -145,7 +157,9 @@ func (r *Report) checkCommand(m *wasm.Module) {
 func (r *Report) checkPrism(m *wasm.Module) {
 	if r.Functions = m.Handlers(); len(r.Functions) == 0 {
 		also := ""
-		if list := typed(m.Exports); list != "" {
+		if e, ok := m.Export("handle"); ok && e.Kind == wasm.ExternFunc {
+			also = fmt.Sprintf("; its export handle is of type %s", e.Type)
+		} else if list := typed(m.Exports); list != "" {
 			also = "; it exports " + list
 		}
 		r.problem("it exports no handler, which is a function of type () -> (i32), such as \"handle\", that takes its input with input_read%s", also)

@@ -142,3 +142,33 @@ func detailOf(document []byte) string {
 	_ = json.Unmarshal(document, &p)
 	return cmp.Or(p.Detail, string(document))
 }
+
+func TestHostileModulesAreRefusedWithWhatToDo(t *testing.T) {
+	const corpus = "../../../shared/corpus/hostile"
+	if _, err := os.Stat(corpus); err != nil {
+		t.Skipf("%s is not here: it is kept beside the repository, not in it", corpus)
+	}
+	s := start(t, t.TempDir())
+	for file, want := range map[string]string{
+		"component_header": "build for WASI preview 1, such as --target wasm32-wasip1", "memory64": "build for wasm32",
+		"gc_struct": "garbage-collected types are not supported; build without them", "tailcall": "-mno-tail-call", "eh_legacy": "-fno-exceptions",
+		"shared_memory": "build without -pthread", "unknown_import": "env.launch_missiles, which nothing here provides",
+		"not_wasm": "upload the .wasm file a compiler made", "empty": "the module is empty", "huge_locals": "over the limit of 50000",
+		"nested_blocks_50k": "blocks nested deeper than the limit of 5000", "huge_initial_memory": "raise the limit in the manifest",
+		"no_memory": "neither a command", "handle_bad_ptr": "handle of type (i32, i32) -> (i64)", "loop_handle": "handle of type (i32, i32) -> (i64)",
+	} {
+		module, err := os.ReadFile(filepath.Join(corpus, file+".wasm"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Log(file)
+		s.fails(http.StatusBadRequest, "invalid", want, "PUT", "/v1/plugins/hostile", module)
+	}
+	module, err := os.ReadFile(filepath.Join(corpus, "loop_handle.wasm"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, contentType := form(t, module, `abi = "prism"`)
+	s.fails(http.StatusBadRequest, "invalid", "it exports no handler, which is a function of type () -> (i32), such as \"handle\", that takes its input with input_read; its export handle is of type (i32, i32) -> (i64)",
+		"PUT", "/v1/plugins/hostile", body, "Content-Type", contentType)
+}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/jedib0t/go-pretty/v6/table"
 
+	"github.com/marketprism/prismrt/host/extism"
 	"github.com/marketprism/prismrt/host/prism"
 	"github.com/marketprism/prismrt/host/wasi"
 	"github.com/marketprism/prismrt/plugins"
@@ -24,6 +26,8 @@ import (
 type inspectCmd struct {
 	File string `arg:"" placeholder:"FILE.wasm" help:"The module."`
 	ABI  string `name:"abi" enum:"command,prism,extism,cgi," default:"" help:"Hold the module to this contract (command, prism, extism or cgi) instead of finding it."`
+
+	Manifest string `placeholder:"FILE" help:"The manifest, TOML or JSON by its ending. Default: prism.toml beside the module, when there is one."`
 }
 
 // Help is shown below the flags.
@@ -35,6 +39,7 @@ func (inspectCmd) Help() string {
 // inspection is what --json prints.
 type inspection struct {
 	File      string        `json:"file"`
+	Manifest  string        `json:"manifest,omitempty"`
 	Bytes     int           `json:"bytes"`
 	Rewritten int           `json:"rewritten_bytes"` // as it is compiled, with its fuel counted; 0 when it was not rewritten
 	Digest    task.Digest   `json:"digest"`
@@ -83,11 +88,15 @@ func (c *inspectCmd) Run(ctx context.Context, t *terminal, g *globals) error {
 	if err != nil {
 		return misuse{err}
 	}
-	found, err := inspect(ctx, module, task.ABI(c.ABI))
+	m, err := readManifest(c.Manifest, c.File)
 	if err != nil {
 		return err
 	}
-	found.File = c.File
+	found, err := inspect(ctx, module, task.ABI(c.ABI), m)
+	if err != nil {
+		return err
+	}
+	found.File, found.Manifest = c.File, m.path
 	if g.JSON {
 		err = t.json(found)
 	} else {
@@ -105,7 +114,7 @@ type refused struct{}
 func (refused) Error() string { return "refused" }
 
 // inspect asks what an upload would.
-func inspect(ctx context.Context, module []byte, abi task.ABI) (*inspection, error) {
+func inspect(ctx context.Context, module []byte, abi task.ABI, m manifest) (*inspection, error) {
 	dir, err := os.MkdirTemp("", "prismrt-inspect-")
 	if err != nil {
 		return nil, err
@@ -121,12 +130,28 @@ func inspect(ctx context.Context, module []byte, abi task.ABI) (*inspection, err
 		return nil, err
 	}
 	out := &inspection{Bytes: len(module), Digest: task.DigestOf(module), Functions: []string{}, Problems: []string{}}
+	parsed, err := m.parse()
+	if err != nil {
+		out.Problems = append(out.Problems, task.FaultOf(err).Message)
+	}
+	if abi == "" && parsed.ABI != nil {
+		abi = *parsed.ABI
+	}
 	report, err := plugins.Inspect(module, e, abi)
 	if err != nil {
 		out.Problems = append(out.Problems, task.FaultOf(err).Message)
 		return out, nil
 	}
-	out.fill(report)
+	out.fill(report, parsed.Grants)
+	// What it would run with. Without a manifest, the most memory that one may ask for: what
+	// is asked is whether it compiles.
+	v := task.Version{ABI: report.ABI, Limits: cfg.Max.Limits()}
+	if m.path != "" && report.ABI != "" {
+		if v, err = parsed.Version(defaults(cfg), report); err != nil {
+			out.Problems = append(out.Problems, task.FaultOf(err).Message)
+		}
+	}
+	v.Digest = out.Digest
 	if len(out.Problems) > 0 {
 		return out, nil // what would be refused is not run
 	}
@@ -135,8 +160,6 @@ func inspect(ctx context.Context, module []byte, abi task.ABI) (*inspection, err
 		return out, nil
 	}
 
-	// The most memory a manifest may ask for: what is asked is whether it compiles.
-	v := task.Version{Digest: out.Digest, ABI: report.ABI, Limits: cfg.Max.Limits()}
 	begun := time.Now()
 	program, err := e.Compile(ctx, v, module)
 	if err != nil {
@@ -165,7 +188,7 @@ func (i *inspection) rewrite(module []byte) error {
 	return nil
 }
 
-func (i *inspection) fill(r plugins.Report) {
+func (i *inspection) fill(r plugins.Report, granted plugins.Grants) {
 	i.ABI = r.ABI
 	i.Functions = append(i.Functions, r.Functions...)
 	i.Problems = append(i.Problems, r.Problems...)
@@ -175,7 +198,7 @@ func (i *inspection) fill(r plugins.Report) {
 	for _, m := range r.Imports {
 		row := importRow{Name: m.String(), Type: m.Kind.String(), Provided: m.Provided}
 		if m.Provided {
-			row.By, row.Note = provider(m.Module), importNote(m.Import)
+			row.By, row.Note = provider(m.Module), importNote(m.Import, granted)
 		}
 		if m.Kind == wasm.ExternFunc {
 			row.Type = m.Type.String()
@@ -306,19 +329,39 @@ func short(text string) string {
 
 // provider is who is behind an import module.
 func provider(module string) string {
-	if module == wasi.Module {
+	switch module {
+	case wasi.Module:
 		return "WASI preview 1"
+	case extism.Module:
+		return "Extism"
 	}
 	return module
 }
 
 // importNote says what a function that is provided does here, where a program may expect
 // something else.
-func importNote(i wasm.Import) string {
-	if i.Module == prism.Module && i.Name == "config_get" {
-		return "what the manifest's grants.config has"
+func importNote(i wasm.Import, granted plugins.Grants) string {
+	config := "grants.config of the manifest: nothing"
+	if len(granted.Config) > 0 {
+		config = "grants.config of the manifest: " + strings.Join(slices.Sorted(maps.Keys(granted.Config)), ", ")
 	}
-	if i.Module != wasi.Module {
+	switch i.Module {
+	case prism.Module, extism.Module:
+		switch {
+		case i.Name == "config_get":
+			return config
+		case i.Name == "http_request" && len(granted.HTTP) > 0:
+			return "grants.http of the manifest: " + strings.Join(granted.HTTP, ", ")
+		case i.Name == "http_request":
+			return "refused: the manifest's grants.http names no host"
+		case (i.Name == "var_get" || i.Name == "var_set") && granted.Vars != nil && *granted.Vars == 0:
+			return "refused: grants.vars of the manifest is 0B"
+		case i.Name == "var_get", i.Name == "var_set":
+			return "kept in the caller's session"
+		}
+		return ""
+	case wasi.Module:
+	default:
 		return ""
 	}
 	group, _, _ := strings.Cut(i.Name, "_")
@@ -334,7 +377,7 @@ func importNote(i wasm.Import) string {
 	case i.Name == "fd_readdir":
 		return "refused: there are no directories"
 	case group == "environ":
-		return "what the manifest's grants.config has"
+		return config
 	case group == "args":
 		return "the plugin's name alone"
 	case i.Name == "poll_oneoff":

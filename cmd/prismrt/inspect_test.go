@@ -51,7 +51,7 @@ func TestInspectSaysWhatAModuleIsAndEndsWithOneWhereItIsRefused(t *testing.T) {
 		}
 		notes[i.Name] = i.Note
 	}
-	if got := notes["wasi_snapshot_preview1.environ_get"]; !strings.Contains(got, "grants.config") {
+	if got := notes["wasi_snapshot_preview1.environ_get"]; !strings.Contains(got, "grants.config of the manifest: nothing") {
 		t.Errorf("environ_get, which is in every program in Go: %q", got)
 	}
 
@@ -64,10 +64,26 @@ func TestInspectSaysWhatAModuleIsAndEndsWithOneWhereItIsRefused(t *testing.T) {
 		t.Errorf("text: %d %+v", code, r)
 	}
 
+	manifest := filepath.Join(t.TempDir(), "manifest.toml")
+	writeFile(t, manifest, "abi = \"cgi\"\n[grants.config]\nregion = \"eu\"\n[limits]\nmemory = \"64KiB\"\n")
+	r, code = inspect("small.wasm", obedient(t), "--manifest", manifest)
+	if code != 1 || r.ABI != "cgi" || len(r.Problems) != 1 || !strings.Contains(r.Problems[0], "limits.memory is 64KiB") {
+		t.Errorf("a program without room: %d %+v", code, r)
+	}
+	for _, i := range r.Imports {
+		if i.Name == "wasi_snapshot_preview1.environ_get" && i.Note != "grants.config of the manifest: region" {
+			t.Errorf("%+v", i)
+		}
+	}
+	writeFile(t, manifest, "function = \"score\"\n")
+	if r, code = inspect("telling.wasm", telling(1), "--manifest", manifest); code != 1 || len(r.Problems) != 1 || !strings.Contains(r.Problems[0], "exports no such handler") {
+		t.Errorf("a function that is not there: %d %+v", code, r)
+	}
+
 	path := filepath.Join(t.TempDir(), "guest.wasm")
 	writeFile(t, path, string(obedient(t)))
 	out, _, code := command(t, nil, "inspect", path)
-	for _, want := range []string{"contract   command", "rewinding  puts back its memory and mutable globals", "go on from where the program first reads its input", "what the manifest's grants.config has"} {
+	for _, want := range []string{"contract   command", "rewinding  puts back its memory and mutable globals", "go on from where the program first reads its input", "grants.config of the manifest: nothing"} {
 		if code != 0 || !strings.Contains(out, want) {
 			t.Errorf("exit code %d, and %q is missing in:\n%s", code, want, out)
 		}
