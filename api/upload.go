@@ -7,9 +7,11 @@ import (
 	"mime"
 	"mime/multipart"
 	"net/http"
+	"strings"
 
 	"github.com/marketprism/prismrt/plugins"
 	"github.com/marketprism/prismrt/runtime/task"
+	"github.com/marketprism/prismrt/runtime/wasm"
 )
 
 func (s *server) putPlugin(w http.ResponseWriter, r *request) error {
@@ -47,7 +49,12 @@ func (s *server) putPlugin(w http.ResponseWriter, r *request) error {
 	return s.writeJSON(w, status, describe(v, p.Live))
 }
 
-// readForm reads an upload of the parts "module" and "manifest".
+// linkedPart begins the names of parts that are modules which the plug-in imports from; the
+// name by which it does follows.
+const linkedPart = "module."
+
+// readForm reads an upload of the parts "module" and "manifest", and of what is linked with the
+// module.
 func (s *server) readForm(w http.ResponseWriter, r *request, u *plugins.Upload) error {
 	done := s.limitReading(w)
 	limit := s.MaxModule + s.MaxManifest + maxJSON // and what stands around them
@@ -58,6 +65,7 @@ func (s *server) readForm(w http.ResponseWriter, r *request, u *plugins.Upload) 
 		return task.Faultf(task.KindInvalid, "the form cannot be read: %w", err)
 	}
 	seen := make(map[string]bool)
+	var linked []wasm.Linked
 	for {
 		part, err := form.NextPart()
 		if errors.Is(err, io.EOF) {
@@ -71,13 +79,17 @@ func (s *server) readForm(w http.ResponseWriter, r *request, u *plugins.Upload) 
 			return task.Faultf(task.KindInvalid, "the form has the part %.80q twice", name)
 		}
 		seen[name] = true
-		switch name {
-		case "module":
+		switch {
+		case strings.HasPrefix(name, linkedPart):
+			l := wasm.Linked{Name: name[len(linkedPart):]}
+			l.Module, err = readPart(part, s.MaxModule, "upload.module of this server")
+			linked = append(linked, l)
+		case name == "module":
 			u.Module, err = readPart(part, s.MaxModule, "upload.module of this server")
-		case "manifest":
+		case name == "manifest":
 			u.Manifest, err = s.readManifest(part)
 		default:
-			err = task.Faultf(task.KindInvalid, "the form has the unknown part %.80q; known are module and manifest", name)
+			err = task.Faultf(task.KindInvalid, "the form has the unknown part %.80q; known are module, manifest and module.NAME", name)
 		}
 		if err != nil {
 			return err
@@ -85,6 +97,12 @@ func (s *server) readForm(w http.ResponseWriter, r *request, u *plugins.Upload) 
 	}
 	if !seen["module"] {
 		return task.Faultf(task.KindInvalid, "the form has no part \"module\"")
+	}
+	for _, l := range linked {
+		u.Module = wasm.Link(u.Module, l)
+	}
+	if len(u.Module) > int(s.MaxModule) {
+		return task.Faultf(task.KindTooLarge, "the modules are together over upload.module of this server, which is %v", s.MaxModule)
 	}
 	done()
 	return nil

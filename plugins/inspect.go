@@ -43,14 +43,22 @@ const start = "_start"
 // empty the contract is found; otherwise the module is held to it. The error, a
 // fault of kind invalid, is of a module that cannot be read at all.
 func Inspect(module []byte, hosts Hosts, abi task.ABI) (Report, error) {
+	module, linked := wasm.Unlink(module)
 	m, err := wasm.Parse(module)
 	if err != nil {
 		return Report{}, task.Faultf(task.KindInvalid, "%w", err)
 	}
 	r := Report{ABI: abi, Exports: m.Exports, Memory: m.Memory}
-	recognised := r.checkImports(m, hosts)
+	with, err := r.checkLinked(linked, hosts)
+	if err != nil {
+		return Report{}, err
+	}
+	recognised := r.checkImports(m, with)
 	if r.ABI == "" {
 		r.ABI = r.findABI(m, recognised)
+	}
+	if linked != nil && r.ABI != task.ABIExtism && r.ABI != "" {
+		r.problem("it is a %s and has linked modules; only Extism plug-ins can be linked with others", r.ABI)
 	}
 	switch r.ABI {
 	case task.ABICommand, task.ABICGI:

@@ -352,8 +352,7 @@ const deadlineFormat = "2006-01-02T15:04:05.000Z07:00"
 func (c *call) outcome(err error) *task.Fault {
 	exit, exited := errors.AsType[*sys.ExitError](err)
 	ended := errors.Is(err, errEnded) && c.Err() != nil // which looks at the clock
-	i := c.instance
-	outOfMemory := i.memory != nil && i.memory.Refused() && task.Bytes(i.program.memory+wasm.PageSize) > i.program.version.Limits.Memory
+	outOfMemory := c.instance.refused()
 
 	switch {
 	case c.stopped != nil:

@@ -38,6 +38,9 @@ type Instance struct {
 	result     [1]uint64   // of the handler
 	atRest     int         // bytes of a command's native stack at its checkpoint
 	hasty      bool        // a command that was ended before its checkpoint
+	linked     []*Instance // of the program's linked modules, in their order
+	ran        bool        // a linked module's, in the call that is served
+	entangled  bool        // it has run linked modules at birth, whose state no image of its own has
 	closed     bool
 	private    atomic.Int64 // bytes of its memory that are its own and not the image's, as of the last Rewind or Trim
 	stacks     int64        // bytes of its native stacks, as of the last Rewind
@@ -185,6 +188,9 @@ func (i *Instance) Close(ctx context.Context) error {
 	i.closed = true
 	i.endSampling()
 	var errs []error
+	for _, other := range i.linked {
+		errs = append(errs, other.Close(ctx))
+	}
 	if i.module != nil {
 		errs = append(errs, i.module.Close(ctx))
 	}

@@ -42,7 +42,7 @@ func (p *Program) Instantiate(ctx context.Context, turn Turn) (*Instance, error)
 	case s.checkpointed:
 		return p.again(ctx, turn, s.image)
 	}
-	return p.clone(ctx, s.image)
+	return p.clone(ctx, turn, s.image)
 }
 
 // how finds out how instances begin. Who is the first to ask may get the instance
@@ -116,7 +116,9 @@ func (p *Program) begin(ctx context.Context, turn Turn) (*Instance, *state, erro
 		if !i.isSpoilt() {
 			return p.taken(ctx, i, s)
 		}
-		s.why = "it changes its tables while it starts"
+		if s.why = "it changes its tables while it starts"; i.entangled {
+			s.why = "it calls what it is linked with while it starts"
+		}
 		if err := i.Close(ctx); err != nil {
 			return nil, nil, err
 		}
@@ -138,8 +140,8 @@ func (p *Program) taken(ctx context.Context, i *Instance, s *state) (*Instance, 
 }
 
 // clone makes an instance that begins with the image.
-func (p *Program) clone(ctx context.Context, m *image) (*Instance, error) {
-	i, err := p.instantiate(ctx, m)
+func (p *Program) clone(ctx context.Context, turn Turn, m *image) (*Instance, error) {
+	i, err := p.instantiate(ctx, turn, m)
 	if err != nil {
 		return nil, err
 	}
@@ -176,7 +178,7 @@ func (p *Program) again(ctx context.Context, turn Turn, m *image) (*Instance, er
 func (p *Program) setUp(ctx context.Context, turn Turn, b *birth, start func(*Instance, *call) error) (*Instance, error) {
 	ctx, cancel := context.WithTimeout(ctx, p.engine.options.StartTimeout)
 	defer cancel()
-	i, err := p.instantiate(ctx, nil)
+	i, err := p.instantiate(ctx, turn, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -225,7 +227,7 @@ var moduleConfig = wazero.NewModuleConfig().WithName("").WithStartFunctions().Wi
 
 // instantiate makes an instance that has run nothing, and begins with the image if
 // there is one.
-func (p *Program) instantiate(ctx context.Context, m *image) (_ *Instance, err error) {
+func (p *Program) instantiate(ctx context.Context, turn Turn, m *image) (_ *Instance, err error) {
 	i := &Instance{program: p}
 	i.beginSampling()
 	defer func() {
@@ -233,6 +235,9 @@ func (p *Program) instantiate(ctx context.Context, m *image) (_ *Instance, err e
 			err = errors.Join(err, i.Close(ctx))
 		}
 	}()
+	if err := i.instantiateLinked(ctx, turn); err != nil {
+		return nil, err
+	}
 	if p.rewritten.Memory != nil {
 		if i.memory, err = memory.Reserve(p.memory); err != nil {
 			return nil, fmt.Errorf("reserve %v for a guest: %w", task.Bytes(p.memory), err)
