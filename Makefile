@@ -87,6 +87,7 @@ fuzz: ## fuzz whatever reads foreign bytes, FUZZTIME (1m) each
 	$(GO) test -run '^$$' -fuzz FuzzParseID -fuzztime $(FUZZTIME) ./runtime/event
 	$(GO) test -run '^$$' -fuzz FuzzParseEventID -fuzztime $(FUZZTIME) ./runtime/queue
 	$(GO) test -run '^$$' -fuzz FuzzDecode -fuzztime $(FUZZTIME) ./runtime/config
+	$(GO) test -run '^$$' -fuzz FuzzResponse -fuzztime $(FUZZTIME) ./runtime/cgi
 	$(GO) test -run '^$$' -fuzz FuzzSplit -fuzztime $(FUZZTIME) ./api
 	$(GO) test -run '^$$' -fuzz FuzzQuoted -fuzztime $(FUZZTIME) ./api
 	$(GO) test -run '^$$' -fuzz FuzzTaskLine -fuzztime $(FUZZTIME) ./api

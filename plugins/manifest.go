@@ -13,6 +13,7 @@ import (
 
 	"github.com/BurntSushi/toml"
 
+	"github.com/marketprism/prismrt/runtime/cgi"
 	"github.com/marketprism/prismrt/runtime/task"
 )
 
@@ -187,12 +188,15 @@ func (m Manifest) apply(d Defaults, v *task.Version) error {
 			bad("image is %q; it must be on or off", *m.Image)
 		}
 	}
-	if m.ABI != nil && !slices.Contains([]task.ABI{task.ABICommand, task.ABIPrism, task.ABIExtism}, *m.ABI) {
-		bad("abi is %q; it must be command, prism or extism, or left out to be found", *m.ABI)
+	if m.ABI != nil && !slices.Contains([]task.ABI{task.ABICommand, task.ABIPrism, task.ABIExtism, task.ABICGI}, *m.ABI) {
+		bad("abi is %q; it must be command, prism, extism or cgi, or left out to be found", *m.ABI)
 	}
 
 	m.extism(v, bad)
 	m.Health.apply(v, bad)
+	if m.ABI != nil && *m.ABI == task.ABICGI {
+		m.checkCGI(bad)
+	}
 	v.Tasks = m.Tasks.over(d.Tasks, bad)
 
 	v.Config = m.Grants.Config
@@ -206,6 +210,18 @@ func (m Manifest) apply(d Defaults, v *task.Version) error {
 		return invalidManifest("%s", strings.Join(wrong, "; "))
 	}
 	return nil
+}
+
+// checkCGI checks what is not the manifest's to say of a CGI program.
+func (m Manifest) checkCGI(bad func(format string, args ...any)) {
+	if m.Health.Input != nil {
+		bad("health.input is of a canary call, which CGI programs do not get; leave it out")
+	}
+	for key := range m.Grants.Config {
+		if cgi.IsMetaVariable(key) {
+			bad("grants.config has the key %q, which CGI has for the request", key)
+		}
+	}
 }
 
 // Bounds of health.every.

@@ -16,6 +16,7 @@ import (
 
 	"github.com/marketprism/prismrt/cmd/internal/project"
 	"github.com/marketprism/prismrt/plugins"
+	"github.com/marketprism/prismrt/runtime/task"
 	"github.com/marketprism/prismrt/sdk/client"
 )
 
@@ -47,7 +48,7 @@ func (p *pushCmd) Run(ctx context.Context, t *terminal, g *globals) error {
 	if err != nil {
 		return err
 	}
-	m, err := p.manifest()
+	m, err := readManifest(p.Manifest, p.File)
 	if err != nil {
 		return err
 	}
@@ -58,7 +59,11 @@ func (p *pushCmd) Run(ctx context.Context, t *terminal, g *globals) error {
 	if g.JSON {
 		return t.json(v)
 	}
-	return t.printf("%s%s", outcome(v, created), details(v, m, curl(server.InvokeURL(v.Name, function(v)), g.Key != "")))
+	call := curl(server.InvokeURL(v.Name, function(v)), g.Key != "")
+	if v.ABI == string(task.ABICGI) {
+		call = "curl -sS " + shellQuote(server.EndpointURL(v.Name))
+	}
+	return t.printf("%s%s", outcome(v, created), details(v, m, call))
 }
 
 // upload uploads the module with a manifest, and tells whether that made a version.
@@ -88,11 +93,11 @@ type manifest struct {
 	mediaType string
 }
 
-// manifest reads the file that was asked for, or the one beside the module.
-func (p *pushCmd) manifest() (manifest, error) {
-	m := manifest{path: p.Manifest, mediaType: client.ManifestTOML}
+// readManifest reads the file that was asked for, or the one beside the module.
+func readManifest(asked, module string) (manifest, error) {
+	m := manifest{path: asked, mediaType: client.ManifestTOML}
 	if m.path == "" {
-		m.path, m.found = filepath.Join(filepath.Dir(p.File), manifestBeside), true
+		m.path, m.found = filepath.Join(filepath.Dir(module), manifestBeside), true
 	}
 	if strings.EqualFold(filepath.Ext(m.path), ".json") {
 		m.mediaType = client.ManifestJSON
@@ -107,6 +112,14 @@ func (p *pushCmd) manifest() (manifest, error) {
 	// A manifest that was given and is empty must not be taken for none.
 	m.text = append([]byte{}, text...)
 	return m, nil
+}
+
+// parse reads the manifest as the server does.
+func (m manifest) parse() (plugins.Manifest, error) {
+	if m.mediaType == client.ManifestJSON {
+		return plugins.ParseJSON(m.text)
+	}
+	return plugins.ParseTOML(m.text)
 }
 
 // name returns the plugin's name in the manifest, empty when it holds none. The

@@ -140,8 +140,20 @@ func (c *call) endLog() {
 // Args are the name the plugin goes by.
 func (c *call) Args() []string { return c.instance.program.args }
 
-// Environ is what the operator granted, as "key=value".
-func (c *call) Environ() []string { return c.instance.program.environ }
+// Environ is what the operator granted and, of a request, what that is, as "key=value".
+func (c *call) Environ() []string {
+	granted := c.instance.program.environ
+	if len(granted) == 0 {
+		return c.in.Environ
+	}
+	return append(granted[:len(granted):len(granted)], c.in.Environ...)
+}
+
+// EnvironAwaiting reports whether a look at the environment is waited for: it is one at
+// the input where each call has an environment of its own.
+func (c *call) EnvironAwaiting() bool {
+	return c.await != nil && c.instance.program.version.ABI == task.ABICGI
+}
 
 // Descriptors is what WASI keeps of descriptors 0 to 2 for the instance.
 func (c *call) Descriptors() *[3]uint32 { return &c.instance.files }
@@ -321,7 +333,7 @@ func (c *call) About(key string) (string, bool) {
 	case "request_id":
 		value = string(c.in.ID)
 	case "function":
-		if c.birth == nil && v.ABI != task.ABICommand {
+		if c.birth == nil && !v.ABI.IsProgram() {
 			value = cmp.Or(c.in.Function, v.Function)
 		}
 	case "deadline":

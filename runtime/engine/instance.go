@@ -70,7 +70,7 @@ func (i *Instance) Run(ctx context.Context, in task.Invocation, turn Turn) (outp
 	defer i.end()
 	c.entered = true
 
-	f, fault := i.handler(in.Function)
+	f, fault := i.handler(&in)
 	if fault != nil {
 		return nil, 0, fault
 	}
@@ -94,13 +94,19 @@ func (i *Instance) Run(ctx context.Context, in task.Invocation, turn Turn) (outp
 // resumes tells whether the guest is to make anew what calls do not share. One that
 // begins anew for each call has not made it yet.
 func (i *Instance) resumes() bool {
-	return i.program.resumes && i.image != nil && (i.checkpoint != nil || i.program.version.ABI != task.ABICommand)
+	return i.program.resumes && i.image != nil && (i.checkpoint != nil || !i.program.version.ABI.IsProgram())
 }
 
-// handler finds what an invocation of the named handler calls.
-func (i *Instance) handler(name string) (api.Function, *task.Fault) {
-	v := &i.program.version
-	if v.ABI == task.ABICommand {
+// handler finds what an invocation calls.
+func (i *Instance) handler(in *task.Invocation) (api.Function, *task.Fault) {
+	v, name := &i.program.version, in.Function
+	if asked := in.Environ != nil; asked != (v.ABI == task.ABICGI) {
+		if asked {
+			return nil, task.Faultf(task.KindNotFound, "%s is no CGI program (its abi is %s); call it with POST /v1/plugins/%[1]s/invoke", v.Ref.Plugin, v.ABI)
+		}
+		return nil, task.Faultf(task.KindInvalid, "%s is a CGI program, which answers HTTP requests; call it at /x/%[1]s", v.Ref.Plugin)
+	}
+	if v.ABI.IsProgram() {
 		if name != "" {
 			return nil, task.Faultf(task.KindNotFound, "%s is a command and has no function %q; call it without one", v.Ref.Plugin, name)
 		}

@@ -84,7 +84,7 @@ func (p *Program) begin(ctx context.Context, turn Turn) (*Instance, *state, erro
 		s.why = "the manifest turns it off"
 	case p.rewritten.Fixed != "":
 		s.why = p.rewritten.Fixed
-	case p.version.ABI == task.ABICommand:
+	case p.version.ABI.IsProgram():
 		i, err := p.setUp(ctx, turn, p.world.birth(), p.run)
 		if err != nil {
 			return nil, nil, err
@@ -198,7 +198,7 @@ func (p *Program) setUp(ctx context.Context, turn Turn, b *birth, start func(*In
 
 // initialise sets up a reactor.
 func (p *Program) initialise(i *Instance, c *call) error {
-	if p.version.ABI == task.ABICommand {
+	if p.version.ABI.IsProgram() {
 		return nil
 	}
 	for _, name := range initialisers {

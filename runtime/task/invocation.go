@@ -29,6 +29,14 @@ const (
 	LevelOff   = slog.Level(math.MaxInt32) // of nothing
 )
 
+// ABICGI is a command's contract, and that of CGI besides (RFC 3875): each call is an
+// HTTP request, the answer to which is its output. A manifest asks for it.
+const ABICGI ABI = "cgi"
+
+// IsProgram tells whether a guest of the contract has a _start, which each call runs,
+// rather than handlers.
+func (a ABI) IsProgram() bool { return a == ABICommand || a == ABICGI }
+
 // Ref names one version of a plugin.
 type Ref struct {
 	Namespace string
@@ -102,6 +110,10 @@ type Invocation struct {
 
 	// Input is read by the guest during the call and not kept after it.
 	Input []byte
+
+	// Environ is what a request to a plugin of ABICGI is, as "name=value" (cgi.Environ).
+	// Nil: it is no request, and only plugins of other contracts can be called.
+	Environ []string
 
 	// Timeout lowers the version's limit for this call. Zero: the limit holds.
 	Timeout time.Duration
