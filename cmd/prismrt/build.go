@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -44,7 +45,11 @@ func (b *buildCmd) Run(ctx context.Context, t *terminal, g *globals) error {
 		if err != nil {
 			return err
 		}
-		if found, err = inspect(ctx, text, ""); err != nil {
+		m, err := manifestOf(p)
+		if err != nil {
+			return err
+		}
+		if found, err = inspect(ctx, text, "", m); err != nil {
 			return err
 		}
 	}
@@ -62,6 +67,11 @@ func (b *buildCmd) Run(ctx context.Context, t *terminal, g *globals) error {
 		t.complain("it would be refused: %s\n", problem)
 	}
 	return refused{}
+}
+
+// manifestOf is a project's, which is beside its source rather than beside the module.
+func manifestOf(p *project.Project) (manifest, error) {
+	return readManifest("", filepath.Join(p.Dir, p.Name))
 }
 
 // buildProject builds a project, with what its tools say on standard error.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"os/signal"
 	"path/filepath"
 	"syscall"
@@ -86,14 +85,11 @@ func (d *devCmd) round(ctx context.Context, t *terminal, g *globals) error {
 	if err != nil {
 		return err
 	}
-	push := pushCmd{File: module, Name: p.Name}
-	if file := filepath.Join(p.Dir, manifestBeside); exists(file) {
-		push.Manifest = file
-	}
-	m, err := push.manifest()
+	m, err := manifestOf(p)
 	if err != nil {
 		return err
 	}
+	push := pushCmd{File: module, Name: p.Name}
 	v, created, err := push.upload(ctx, t, server, m)
 	if err != nil {
 		return err
@@ -110,11 +106,6 @@ func (d *devCmd) round(ctx context.Context, t *terminal, g *globals) error {
 	}
 	_, err = t.out.Write(r.Output)
 	return err
-}
-
-func exists(file string) bool {
-	_, err := os.Stat(file)
-	return err == nil
 }
 
 // watch watches a folder and those below it, but for what builds make.
