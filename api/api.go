@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -160,7 +161,16 @@ func notFound(_ http.ResponseWriter, r *request) error {
 	return task.Faultf(task.KindNotFound, "there is nothing at %s; the API is under /v1, and a plugin's name holds no slash", r.URL.Path)
 }
 
+// methodNotAllowed says what is possible, also in Allow (RFC 9110, section 15.5.6).
 func methodNotAllowed(w http.ResponseWriter, r *request) error {
+	routes := chi.RouteContext(r.Context()).Routes
+	var possible []string
+	for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodDelete} {
+		if routes.Match(chi.NewRouteContext(), method, r.URL.Path) {
+			possible = append(possible, method)
+		}
+	}
+	w.Header().Set("Allow", strings.Join(possible, ", "))
 	return &httpFault{http.StatusMethodNotAllowed, task.Faultf(task.KindInvalid, "%s is not possible at %s; possible are %s",
-		r.Method, r.URL.Path, w.Header().Values("Allow"))}
+		r.Method, r.URL.Path, strings.Join(possible, ", "))}
 }
