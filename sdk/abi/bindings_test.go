@@ -17,8 +17,7 @@ type binding struct {
 	folder   string   // of the repository; a language whose folder is not there is skipped
 	files    []string // in it; the source is all of them
 
-	// The declaration of an import, with groups named params and result. Empty: the host's functions are looked at as it
-	// offers them.
+	// The declaration of an import, with groups named params and result. Empty: there are none here.
 	function string
 	types    []typ
 
@@ -58,6 +57,11 @@ var bindings = []binding{
 		types:    []typ{{`\*`, "i32"}, {`\bu?int32_t\b`, "i32"}, {`\bint64_t\b`, "i64"}, {`^void$`, ""}},
 		level:    `\bPRISM_NAME = (?P<value>\d+)`, spelt: strings.ToUpper,
 		callKey: `\n \*\t(\w+, )?NAME\b`,
+	},
+	{
+		language: "C++", folder: "sdk/c", files: []string{"prism.hpp"}, // on top of what C has
+		level: `\n\tNAME = PRISM_`, spelt: strings.ToLower,
+		callKey: `about\("NAME"\)`,
 	},
 	{
 		language: "AssemblyScript", folder: "sdk/assemblyscript", files: []string{"assembly/prism/host.ts", "assembly/prism/index.ts"},
