@@ -77,6 +77,13 @@ var bindings = []binding{
 		level:    `\n    NAME = (?P<value>\d+),`, spelt: title,
 		callKey: `look_up\(host::call_get, "NAME"\)`,
 	},
+	{
+		language: "Zig", folder: "sdk/zig", files: []string{"src/host.zig", "src/prism.zig"},
+		function: `extern "prism" fn NAME\((?P<params>.*)\) (?P<result>\w+);`,
+		types:    []typ{{`: \[\*\]`, "i32"}, {`\busize$`, "i32"}, {`\b[iu]32$`, "i32"}, {`\bi64$`, "i64"}, {`^void$`, ""}},
+		level:    `\bNAME = (?P<value>\d+)[, ]`, spelt: func(name string) string { return strings.TrimSuffix(name, "or") },
+		callKey: `"NAME"`,
+	},
 }
 
 func title(name string) string { return strings.ToUpper(name[:1]) + name[1:] }
