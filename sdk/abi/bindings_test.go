@@ -17,8 +17,7 @@ type binding struct {
 	folder   string   // of the repository; a language whose folder is not there is skipped
 	files    []string // in it; the source is all of them
 
-	// The declaration of an import, with groups named params and result. Empty: the host's functions are looked at as it
-	// offers them.
+	// The declaration of an import, with groups named params and result. Empty: there are none here.
 	function string
 	types    []typ
 
@@ -60,6 +59,11 @@ var bindings = []binding{
 		callKey: `\n \*\t(\w+, )?NAME\b`,
 	},
 	{
+		language: "C++", folder: "sdk/c", files: []string{"prism.hpp"}, // on top of what C has
+		level: `\n\tNAME = PRISM_`, spelt: strings.ToLower,
+		callKey: `about\("NAME"\)`,
+	},
+	{
 		language: "AssemblyScript", folder: "sdk/assemblyscript", files: []string{"assembly/prism/host.ts", "assembly/prism/index.ts"},
 		function: `@external\("prism", "NAME"\)\nexport declare function \w+\((?P<params>.*)\): (?P<result>\w+);`,
 		types:    []typ{{`\busize$`, "i32"}, {`\b[iu]32$`, "i32"}, {`\bi64$`, "i64"}, {`^void$`, ""}},
@@ -72,6 +76,13 @@ var bindings = []binding{
 		types:    []typ{{`: \*`, "i32"}, {`\busize$`, "i32"}, {`\b[iu]32$`, "i32"}, {`\bi64$`, "i64"}},
 		level:    `\n    NAME = (?P<value>\d+),`, spelt: title,
 		callKey: `look_up\(host::call_get, "NAME"\)`,
+	},
+	{
+		language: "Zig", folder: "sdk/zig", files: []string{"src/host.zig", "src/prism.zig"},
+		function: `extern "prism" fn NAME\((?P<params>.*)\) (?P<result>\w+);`,
+		types:    []typ{{`: \[\*\]`, "i32"}, {`\busize$`, "i32"}, {`\b[iu]32$`, "i32"}, {`\bi64$`, "i64"}, {`^void$`, ""}},
+		level:    `\bNAME = (?P<value>\d+)[, ]`, spelt: func(name string) string { return strings.TrimSuffix(name, "or") },
+		callKey: `"NAME"`,
 	},
 }
 

@@ -10,7 +10,7 @@
  *		}
  *		return prism::config("greeting").value_or("Hello") + ", " + std::string(name) + "!\n";
  *	}
- *	PRISM_HANDLER("handle", greet)
+ *	PRISM_HANDLER(handle, greet)
  *
  * It is built as a reactor, a module that is initialised once and then called many times:
  *
@@ -109,13 +109,11 @@ int32_t run(F &&handler) {
 	return 0;
 }
 
-/* PRISM_HANDLER exports a handler under the name by which it is called; "handle" is the one that runs when a
- * call names no function. It stands outside of functions, at most once a line. */
-#define PRISM_HANDLER(name, handler) PRISM_HANDLER_OF(name, handler, __LINE__)
-#define PRISM_HANDLER_OF(name, handler, line) PRISM_HANDLER_AT(name, handler, line)
-#define PRISM_HANDLER_AT(name, handler, line)                       \
-	PRISM_EXPORT(name) int32_t prism_handler_##line(void);      \
-	int32_t prism_handler_##line(void) { return prism::run(handler); }
+/* PRISM_HANDLER(handle, greet) exports a handler as the C function handle, by whose name it is called: "handle" is the
+ * one that runs when a call names no function. It stands outside of functions. */
+#define PRISM_HANDLER(name, ...)                    \
+	PRISM_EXPORT(#name) int32_t name(void);     \
+	int32_t name(void) { return prism::run(__VA_ARGS__); }
 
 /* A Level says how much a line of the log matters. */
 enum class Level : int32_t {

@@ -74,9 +74,9 @@ static prism::Result greet(std::string_view name) {
 	prism::write("> ");
 	return prism::config("greeting").value_or("Hello") + ", " + std::string(name) + "!";
 }
-PRISM_HANDLER("handle", greet)
-PRISM_HANDLER("nothing", [](std::string_view) { return prism::Result::success(); })
-PRISM_HANDLER("constant", [](std::string_view) { return "constant"; })
+PRISM_HANDLER(handle, greet)
+PRISM_HANDLER(nothing, [](std::string_view) { return prism::Result::success(); })
+PRISM_HANDLER(constant, [](std::string_view) { return "constant"; })
 
 static int32_t call(int32_t (*handler)(), std::string input) {
 	host.input = std::move(input);
@@ -84,8 +84,6 @@ static int32_t call(int32_t (*handler)(), std::string input) {
 	host.failure.reset();
 	return handler();
 }
-
-static int32_t handle() { return prism::run(greet); }
 
 static void test_handlers() {
 	const std::string name = "somebody whose name is long \0 and not text";
@@ -96,7 +94,8 @@ static void test_handlers() {
 	host.refuses = true;
 	expect(call(handle, "Ada") == 1 && host.failure == "the input could not be read", "an input that is refused");
 	host.refuses = false;
-	expect(call([]() { return prism::run([](std::string_view) { return prism::Result::success(); }); }, "Ada") == 0 && host.output.empty(), "no output");
+	expect(call(nothing, "Ada") == 0 && host.output.empty(), "no output");
+	expect(call(constant, "Ada") == 0 && host.output == "constant", "a constant");
 }
 
 static void test_what_is_told() {
