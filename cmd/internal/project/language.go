@@ -23,7 +23,7 @@ type Language struct {
 }
 
 // Languages are those there are, in the order in which a folder is looked at.
-var Languages = []*Language{golang, rust, assemblyscript, clang}
+var Languages = []*Language{golang, rust, assemblyscript, cpp, c}
 
 // Lookup finds a language by its name, nil: there is none.
 func Lookup(name string) *Language {
@@ -70,31 +70,55 @@ func (p *Project) importsSDK() bool {
 	return false
 }
 
-var clang = &Language{
+var c = &Language{
 	Name: "c", Title: "C", Test: []string{"make", "test"},
 	carries: []string{"c/prism.h", "c/prism_test.h"},
 	mark:    "prism.h",
 	marks:   func(p *Project) bool { return p.has("prism.h") && p.has("Makefile") },
 	makes:   []string{"main.test"},
-	needs:   []tool{{name: "make", install: "install make"}, clangTool},
-	build: func(p *Project) ([]step, string) {
-		return []step{{argv: []string{"make", "plugin.wasm"}}}, p.path("plugin.wasm")
-	},
+	needs: []tool{makeTool, clang(nil, "#include <stdlib.h>\n__attribute__((export_name(\"handle\"))) int handle(void) { return malloc(1) == NULL; }\n",
+		"clang lld wasi-libc libclang-rt-NN-dev-wasm32")},
+	build: makePlugin,
 }
 
-// clangTool links a reactor: that takes headers, the C library and the compiler's own for wasm32.
-var clangTool = tool{
-	name: "clang", variable: "CLANG",
-	install: "on Debian and Ubuntu: apt-get install clang lld wasi-libc libclang-rt-NN-dev-wasm32, where NN is the version that clang --version tells; " +
-		"elsewhere unpack a release of https://github.com/WebAssembly/wasi-sdk and set CLANG=.../bin/clang and WASI_SYSROOT=.../share/wasi-sysroot",
-	source: "#include <stdlib.h>\n__attribute__((export_name(\"handle\"))) int handle(void) { return malloc(1) == NULL; }\n",
-	probe: func(source, out string) []string {
-		argv := []string{"--target=wasm32-wasi", "-mexec-model=reactor", "-x", "c", "-o", out, source}
-		if sysroot := os.Getenv("WASI_SYSROOT"); sysroot != "" {
-			argv = append(argv, "--sysroot="+sysroot)
-		}
-		return argv
-	},
+var cpp = &Language{
+	Name: "cpp", Title: "C++", Test: []string{"make", "test"},
+	carries: []string{"c/prism.h", "c/prism.hpp", "c/prism_test.h"},
+	mark:    "prism.hpp",
+	marks:   func(p *Project) bool { return p.has("prism.hpp") && p.has("Makefile") },
+	makes:   []string{"main.test"},
+	needs: []tool{makeTool, clang([]string{"-std=c++20", "-fno-exceptions", "-lc++", "-lc++abi"},
+		"#include <string>\nextern \"C\" __attribute__((export_name(\"handle\"))) int handle() { return (int)std::to_string(1).size(); }\n",
+		"clang lld wasi-libc libclang-rt-NN-dev-wasm32 libc++-NN-dev-wasm32 libc++abi-NN-dev-wasm32")},
+	build: makePlugin,
+}
+
+var makeTool = tool{name: "make", install: "install make"}
+
+func makePlugin(p *Project) ([]step, string) {
+	return []step{{argv: []string{"make", "plugin.wasm"}}}, p.path("plugin.wasm")
+}
+
+// clang links a reactor: that takes headers, the libraries and the compiler's own for wasm32,
+// as Debian's packages are called.
+func clang(flags []string, source, packages string) tool {
+	language := "c"
+	if flags != nil {
+		language = "c++"
+	}
+	return tool{
+		name: "clang", variable: "CLANG",
+		install: "on Debian and Ubuntu: apt-get install " + packages + ", where NN is the version that clang --version tells; " +
+			"elsewhere unpack a release of https://github.com/WebAssembly/wasi-sdk and set CLANG=.../bin/clang and WASI_SYSROOT=.../share/wasi-sysroot",
+		source: source,
+		probe: func(source, out string) []string {
+			argv := []string{"--target=wasm32-wasi", "-mexec-model=reactor", "-o", out, "-x", language, source}
+			if sysroot := os.Getenv("WASI_SYSROOT"); sysroot != "" {
+				argv = append(argv, "--sysroot="+sysroot)
+			}
+			return append(argv, flags...)
+		},
+	}
 }
 
 var python = &Language{
