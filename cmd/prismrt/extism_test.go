@@ -208,10 +208,10 @@ func (s *server) queued(query string, input []byte, session string) (a extismAns
 	}
 	for _, e := range events {
 		// Of a task that has ended, the level is in the message.
-		level, text, leveled := strings.Cut(e.Message, ": ")
+		level, text, levelled := strings.Cut(e.Message, ": ")
 		switch {
 		case e.Type != "log":
-		case e.Level == "" && leveled && slices.Contains([]string{"trace", "debug", "info", "warn", "error"}, level):
+		case e.Level == "" && levelled && slices.Contains([]string{"trace", "debug", "info", "warn", "error"}, level):
 			a.logs = append(a.logs, strings.ToUpper(level)+": "+text)
 		case e.Level == "":
 			a.stdout += e.Message + "\n"
