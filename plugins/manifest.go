@@ -23,6 +23,7 @@ type Manifest struct {
 	Name     *string   `toml:"name" json:"name,omitempty"`         // the path of the upload names it, too
 	ABI      *task.ABI `toml:"abi" json:"abi,omitempty"`           // found by itself
 	Function *string   `toml:"function" json:"function,omitempty"` // the default handler ["handle"]
+	Args     []string  `toml:"args" json:"args,omitempty"`         // that a program is started with, after its name [none]
 	Log      *string   `toml:"log" json:"log,omitempty"`           // the least an Extism plug-in logs at: trace, debug, info, warn, error, off ["info"]
 	Image    *string   `toml:"image" json:"image,omitempty"`       // "off": each call has an instance set up for it alone ["on"]
 	Limits   Limits    `toml:"limits" json:"limits,omitzero"`
@@ -75,7 +76,7 @@ func ParseTOML(text []byte) (Manifest, error) {
 		unknown = append(unknown, key.String())
 	}
 	if len(unknown) > 0 {
-		return Manifest{}, invalidManifest("unknown key %s; known are name, abi, function, log, image, limits.{memory,timeout,fuel,stack,input,output}, "+
+		return Manifest{}, invalidManifest("unknown key %s; known are name, abi, function, args, log, image, limits.{memory,timeout,fuel,stack,input,output}, "+
 			"pool.{min,max}, health.{input,expect,every,failover}, tasks.{retries,backoff,max_backoff,concurrency,rate,keep,keep_dead} and grants.{config,http,vars}", strings.Join(unknown, ", "))
 	}
 	if r := m.Tasks.Rate; r != nil && (math.IsNaN(*r) || math.IsInf(*r, 0)) { // which TOML has, and JSON, in which it is kept, has not
@@ -183,6 +184,8 @@ func (m Manifest) apply(d Defaults, v *task.Version) error {
 			bad("function is empty; name an exported handler, or leave it out for \"handle\"")
 		}
 	}
+	v.Args = m.Args
+	checkArgs(m, bad)
 	if m.Image != nil {
 		if v.ImageOff = *m.Image == "off"; !v.ImageOff && *m.Image != "on" {
 			bad("image is %q; it must be on or off", *m.Image)
@@ -210,6 +213,21 @@ func (m Manifest) apply(d Defaults, v *task.Version) error {
 		return invalidManifest("%s", strings.Join(wrong, "; "))
 	}
 	return nil
+}
+
+// maxArgs bounds the arguments together, in bytes.
+const maxArgs = 64 << 10
+
+func checkArgs(m Manifest, bad func(format string, args ...any)) {
+	length := 0
+	for _, a := range m.Args {
+		if length += len(a) + 1; strings.Contains(a, "\x00") {
+			bad("args has %.40q, which holds a zero byte", a)
+		}
+	}
+	if length > maxArgs {
+		bad("args take %v; %v is the most", task.Bytes(length), task.Bytes(maxArgs))
+	}
 }
 
 // checkCGI checks what is not the manifest's to say of a CGI program.

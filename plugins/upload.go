@@ -130,6 +130,8 @@ func (c *Catalogue) check(p Plugin, digest task.Digest, u Upload) (Version, erro
 // defaultFunction settles which handler answers calls that name none.
 func defaultFunction(v task.Version, r Report, m Manifest) (string, error) {
 	switch {
+	case len(m.Args) > 0 && !v.ABI.IsProgram():
+		return "", invalidManifest("args are for programs, and the module has handlers")
 	case v.ABI.IsProgram() && m.Function != nil:
 		return "", invalidManifest("function is %q and the module is a command, which has none", *m.Function)
 	case v.ABI.IsProgram():

@@ -138,6 +138,7 @@ func TestAProgramThatFailsIsABadGateway(t *testing.T) {
 
 	s.fails(400, "invalid", "call it at /x/c", "POST", "/v1/plugins/c/invoke", []byte("x"))
 	s.fails(400, "invalid", "runs no tasks; call it at /x/c", "POST", "/v1/tasks?plugin=c", []byte("x"))
+	s.fails(400, "invalid", "runs no tasks; call it at /x/c", "PUT", "/v1/schedules/hourly", []byte(`{"plugin": "c", "every_ms": 3600000}`))
 	s.upload("tell", telling(1))
 	s.fails(404, "not_found", "tell is no CGI program (its abi is prism); call it with POST /v1/plugins/tell/invoke", "GET", "/x/tell", nil)
 	for manifest, want := range map[string]string{

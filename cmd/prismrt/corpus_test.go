@@ -37,6 +37,7 @@ var strangers = map[string][]stranger{
 		{file: "imports/wasi_snapshot_preview1/example/testdata/zig/cat.wasm"},
 		{file: "imports/wasi_snapshot_preview1/example/testdata/zig-cc/cat.wasm"},
 		// They do what their first argument says, and trap without one.
+		{file: "imports/wasi_snapshot_preview1/testdata/zig-cc/wasi.wasm", manifest: `args = ["stat"]`, output: "stdin isatty: false\nstdout isatty: false\nstderr isatty: false\n/ isatty: false\n"},
 		{file: "imports/wasi_snapshot_preview1/testdata/zig-cc/wasi.wasm", kind: "trap", detail: "wasi.c:190"},
 		{file: "imports/wasi_snapshot_preview1/testdata/tinygo/wasi.wasm", kind: "trap", detail: "main.runtime.lookupPanic()"},
 		{file: "imports/wasi_snapshot_preview1/testdata/exit_on_start.wasm", kind: "exit", detail: "the program ended with exit code 2"},

@@ -379,7 +379,7 @@ func importNote(i wasm.Import, granted plugins.Grants) string {
 	case group == "environ":
 		return config
 	case group == "args":
-		return "the plugin's name alone"
+		return "the plugin's name, and args of the manifest"
 	case i.Name == "poll_oneoff":
 		return "sleeps, but not past the deadline"
 	case i.Name == "proc_raise", i.Name == "fd_fdstat_set_rights":

@@ -152,7 +152,7 @@ func (e *Engine) load(ctx context.Context, v task.Version, rewritten *wasm.Rewri
 		return nil, task.Faultf(task.KindInvalid, "the module does not compile: %w", err)
 	}
 	p.usage.add(code, loadedCode(dir))
-	p.args = []string{v.Ref.Plugin}
+	p.args = append([]string{v.Ref.Plugin}, v.Args...)
 	for key, value := range v.Config {
 		p.environ = append(p.environ, key+"="+value)
 	}

@@ -85,6 +85,9 @@ type Version struct {
 	// What the command then has in memory is what each call begins with. Nil: none.
 	Prelude []byte
 
+	// Args are what a command is started with, after its name.
+	Args []string
+
 	// Min instances are kept ready and Max bounds those alive at once.
 	Min, Max int
 
