@@ -28,6 +28,9 @@ func fdWrite(g Guest, mem memory, stack []uint64) errno {
 	case logged:
 		return transfer(g, mem, stack, logPiece)
 	}
+	if uint32(stack[0]) == failure && g.WriteFailure(nil) {
+		return transfer(g, mem, stack, failurePiece)
+	}
 	return errnoBadf
 }
 
@@ -86,6 +89,14 @@ func writePiece(g Guest, p []byte) (int, bool) {
 	g.Spend(fuelCopy(len(p)))
 	n, err := g.Write(p)
 	return n, err == nil
+}
+
+// failure is the descriptor of why a script failed.
+const failure = 3
+
+func failurePiece(g Guest, p []byte) (int, bool) {
+	g.Spend(fuelCopy(len(p)))
+	return len(p), g.WriteFailure(p)
 }
 
 func logPiece(g Guest, p []byte) (int, bool) {

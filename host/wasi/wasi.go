@@ -39,6 +39,10 @@ type Guest interface {
 	// WriteLog takes standard error.
 	WriteLog(p []byte)
 
+	// WriteFailure takes, from descriptor 3, why a script failed: a line, and under it its
+	// traceback. It answers false for guests that have no such descriptor.
+	WriteFailure(p []byte) bool
+
 	// Now is the guest's time in nanoseconds: since 1970, and on a clock that only
 	// goes ahead.
 	Now() (realtime, monotonic uint64)

@@ -39,6 +39,7 @@ type Instance struct {
 	hasty      bool        // a command that was ended before its checkpoint
 	closed     bool
 	private    atomic.Int64 // bytes of its memory that are its own and not the image's, as of the last Rewind or Trim
+	reserved   int64        // bytes of address space under its memory
 	stacks     int64        // bytes of its native stacks, as of the last Rewind
 }
 
@@ -168,7 +169,7 @@ func (i *Instance) Close(ctx context.Context) error {
 	if i.memory != nil {
 		i.memory.Free()
 		i.setPrivate(0)
-		i.program.usage.add(reserved, -int64(i.program.memory))
+		i.program.usage.add(reserved, -i.reserved)
 	}
 	if i.own != nil {
 		errs = append(errs, i.own.close(i.program.usage))

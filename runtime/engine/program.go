@@ -20,20 +20,21 @@ import (
 // Program is a compiled version, ready to make instances. It is safe for
 // concurrent use; the caller closes its instances before it closes the Program.
 type Program struct {
-	version   task.Version
-	engine    *Engine
-	cache     wazero.CompilationCache
-	runtime   wazero.Runtime
-	compiled  wazero.CompiledModule
-	rewritten *wasm.Rewritten
-	memory    int // bytes an instance's memory may have
-	args      []string
-	environ   []string
-	world     *world // what instances are born into
-	resumes   bool   // there is a resumeFunction
-	usage     *usage
-	sampler   Sampler      // nil: it is not sampled
-	unsampled atomic.Int64 // fuel of instances that have ended
+	version     task.Version
+	engine      *Engine
+	cache       wazero.CompilationCache
+	runtime     wazero.Runtime
+	compiled    wazero.CompiledModule
+	rewritten   *wasm.Rewritten
+	memory      int // bytes an instance's memory may have
+	args        []string
+	environ     []string
+	world       *world // what instances are born into
+	resumes     bool   // there is a resumeFunction
+	usage       *usage
+	interpreter *Interpreter // whose code it shares; nil: it has its own
+	sampler     Sampler      // nil: it is not sampled
+	unsampled   atomic.Int64 // fuel of instances that have ended
 
 	// first is held while the first instance is made and its image taken.
 	first sync.Mutex
@@ -61,8 +62,12 @@ type state struct {
 }
 
 // Compile makes a Program of the module with v.Digest, from the cache where it
-// was compiled before. Faults of kind invalid say what is wrong with it.
+// was compiled before. Faults of kind invalid say what is wrong with it. Of a script
+// nothing is compiled, and no module is needed: its interpreter is open (Open).
 func (e *Engine) Compile(ctx context.Context, v task.Version, module []byte) (*Program, error) {
+	if v.Interpreter != "" {
+		return e.compileScript(v)
+	}
 	defer e.use(v.Digest)()
 	rewritten, err := e.rewrite(v.Digest, module)
 	if err != nil {
@@ -138,7 +143,7 @@ func (e *Engine) load(ctx context.Context, v task.Version, rewritten *wasm.Rewri
 		return nil, task.Faultf(task.KindInvalid, "the module does not compile: %w", err)
 	}
 	p.usage.add(code, loadedCode(dir))
-	p.args = []string{v.Ref.Plugin}
+	p.args = append([]string{v.Ref.Plugin}, v.Args...)
 	for key, value := range v.Config {
 		p.environ = append(p.environ, key+"="+value)
 	}
@@ -146,15 +151,20 @@ func (e *Engine) load(ctx context.Context, v task.Version, rewritten *wasm.Rewri
 	p.resumes = exported && len(resume.ParamTypes())+len(resume.ResultTypes()) == 0
 	slices.Sort(p.environ) // the same for every instance
 	if m := rewritten.Memory; m != nil {
-		p.memory = int(min(int64(v.Limits.Memory)/wasm.PageSize, int64(m.Max), maxPages)) * wasm.PageSize
+		p.memory = min(pagesOf(v.Limits.Memory), int(m.Max)*wasm.PageSize)
 	}
 	return p, nil
+}
+
+// pagesOf is how many bytes of memory a guest may have within a limit.
+func pagesOf(limit task.Bytes) int {
+	return int(min(int64(limit)/wasm.PageSize, maxPages)) * wasm.PageSize
 }
 
 // Close frees the program and its code. It must have no instances left.
 func (p *Program) Close(ctx context.Context) error {
 	var errs []error
-	if p.runtime != nil {
+	if p.runtime != nil && p.interpreter == nil {
 		errs = append(errs, p.runtime.Close(ctx))
 	}
 	if p.cache != nil {
@@ -165,8 +175,12 @@ func (p *Program) Close(ctx context.Context) error {
 		errs = append(errs, s.image.close(p.usage))
 	}
 	if p.world != nil {
-		errs = append(errs, p.engine.leave(p.world))
+		p.engine.leave(p.world)
 		p.world = nil
+	}
+	if p.interpreter != nil {
+		errs = append(errs, p.interpreter.Close(ctx))
+		p.interpreter = nil
 	}
 	return errors.Join(errs...)
 }
