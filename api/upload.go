@@ -13,7 +13,11 @@ import (
 )
 
 func (s *server) putPlugin(w http.ResponseWriter, r *request) error {
-	u := plugins.Upload{Namespace: namespace, Name: r.param("name")}
+	query := r.URL.Query()
+	u := plugins.Upload{Namespace: namespace, Name: r.param("name"), Runtime: query.Get("runtime"), File: query.Get("file")}
+	if u.File != "" && u.Runtime == "" {
+		return task.Faultf(task.KindInvalid, "file is the name of a script; say with runtime what it is written in")
+	}
 	if err := plugins.CheckName(u.Name); err != nil { // before a large body is read
 		return err
 	}
@@ -47,7 +51,7 @@ func (s *server) putPlugin(w http.ResponseWriter, r *request) error {
 	return s.writeJSON(w, status, describe(v, p.Live))
 }
 
-// readForm reads an upload of the parts "module" and "manifest".
+// readForm reads an upload of the parts "module", or "script", and "manifest".
 func (s *server) readForm(w http.ResponseWriter, r *request, u *plugins.Upload) error {
 	done := s.limitReading(w)
 	limit := s.MaxModule + s.MaxManifest + maxJSON // and what stands around them
@@ -58,6 +62,10 @@ func (s *server) readForm(w http.ResponseWriter, r *request, u *plugins.Upload) 
 		return task.Faultf(task.KindInvalid, "the form cannot be read: %w", err)
 	}
 	seen := make(map[string]bool)
+	code := "module"
+	if u.Runtime != "" {
+		code = "script"
+	}
 	for {
 		part, err := form.NextPart()
 		if errors.Is(err, io.EOF) {
@@ -72,19 +80,19 @@ func (s *server) readForm(w http.ResponseWriter, r *request, u *plugins.Upload) 
 		}
 		seen[name] = true
 		switch name {
-		case "module":
+		case code:
 			u.Module, err = readPart(part, s.MaxModule, "upload.module of this server")
 		case "manifest":
 			u.Manifest, err = s.readManifest(part)
 		default:
-			err = task.Faultf(task.KindInvalid, "the form has the unknown part %.80q; known are module and manifest", name)
+			err = task.Faultf(task.KindInvalid, "the form has the unknown part %.80q; known are %s and manifest", name, code)
 		}
 		if err != nil {
 			return err
 		}
 	}
-	if !seen["module"] {
-		return task.Faultf(task.KindInvalid, "the form has no part \"module\"")
+	if !seen[code] {
+		return task.Faultf(task.KindInvalid, "the form has no part %q", code)
 	}
 	done()
 	return nil

@@ -27,9 +27,10 @@ func fdWrite(g Guest, mem memory, stack []uint64) errno {
 		return transfer(g, mem, stack, writePiece)
 	case logged:
 		return transfer(g, mem, stack, logPiece)
-	}
-	if uint32(stack[0]) == failure && g.WriteFailure(nil) {
-		return transfer(g, mem, stack, failurePiece)
+	case input:
+		if g.WriteFailure(nil) {
+			return transfer(g, mem, stack, failurePiece)
+		}
 	}
 	return errnoBadf
 }
@@ -90,9 +91,6 @@ func writePiece(g Guest, p []byte) (int, bool) {
 	n, err := g.Write(p)
 	return n, err == nil
 }
-
-// failure is the descriptor of why a script failed.
-const failure = 3
 
 func failurePiece(g Guest, p []byte) (int, bool) {
 	g.Spend(fuelCopy(len(p)))

@@ -97,6 +97,9 @@ func (i *Instance) resumes() bool {
 func (i *Instance) handler(name string) (api.Function, *task.Fault) {
 	v := &i.program.version
 	if v.ABI == task.ABICommand {
+		if name != "" && i.program.interpreter != nil {
+			return nil, task.Faultf(task.KindNotFound, "%s is a script and has no function %q; call it without one", v.Ref.Plugin, name)
+		}
 		if name != "" {
 			return nil, task.Faultf(task.KindNotFound, "%s is a command and has no function %q; call it without one", v.Ref.Plugin, name)
 		}

@@ -25,7 +25,7 @@ def leave(code):
         os._exit(code)
 
 def fail(message, lines=()):
-    write(3, '\n'.join([message, *lines]).encode('utf-8', 'replace'))
+    write(0, '\n'.join([message, *lines]).encode('utf-8', 'replace'))
     leave(1)
 
 def raised(error):
@@ -95,18 +95,45 @@ def reseed():
     if random := sys.modules.get('random'):
         random.seed()
 
-def main():
+def parsed(source, file):
+    return compile(source, file, 'exec', 0x400) # ast.PyCF_ONLY_AST
+
+def keep(source, file):
+    # For tracebacks, which show lines.
+    text = source.decode('utf-8-sig', 'replace')
+    linecache.cache[file] = len(text), None, text.splitlines(True), file
+
+def rehearse():
+    # Does once what every script and call does, so that what is set up at the first use is everybody's.
+    source = b'def handle(input, *more, key=None):\n    return handle.no + handle.such\n'
+    tree = parsed(source, 'rehearsal')
+    defines(tree, 'handle')
+    names = {'__name__': 'rehearsal'}
+    exec(compile(tree, 'rehearsal', 'exec'), names)
+    check(names['handle'], 'rehearsal')
+    encoded(json.loads(b'{"file": "rehearsal", "config": {"key": [1.5, null]}}'))
+    keep(source, 'rehearsal')
+    try:
+        names['handle'](b'')
+    except AttributeError as error:
+        traceback.format_exception(error)
+    del linecache.cache['rehearsal']
+    os.environ.update({})
+    sys.stdout.flush()
+    sys.stderr.flush()
     gc.collect()
     gc.freeze() # a collection writes to all that it looks at
+
+def main():
+    rehearse()
     header, _, source = read().partition(b'\n')
     header = json.loads(header)
     file = header['file']
     os.environ.update(header['config'])
     sys.argv[:] = [file]
     try:
-        tree = compile(source, file, 'exec', 0x400) # ast.PyCF_ONLY_AST
-        text = source.decode('utf-8-sig', 'replace')
-        linecache.cache[file] = len(text), None, text.splitlines(True), file
+        tree = parsed(source, file)
+        keep(source, file)
         handles = defines(tree, 'handle')
         # A module of its own, which pickle and dataclasses look up by its name. A script with a handler is
         # imported rather than run: what it does as a program is not for here.
@@ -125,7 +152,7 @@ def main():
         raised(error)
     handle = getattr(module, 'handle', None)
     check(handle, file)
-    del tree, text, source, header, code
+    del tree, source, header, code
     gc.freeze()
     input = read()
     try:
