@@ -72,6 +72,10 @@ func (c *Catalogue) AddRuntime(ctx context.Context, name string, module []byte) 
 	if err := c.options.Runner.Open(ctx, c.interpreter(language, v), module); err != nil {
 		return Runtime{}, false, err
 	}
+	if err := c.probe(ctx, language, v); err != nil {
+		c.options.Runner.Shut(digest)
+		return Runtime{}, false, err
+	}
 	c.commit.Lock()
 	defer c.commit.Unlock()
 	err = c.options.Modules.Put(digest, module)
@@ -91,6 +95,21 @@ func (c *Catalogue) AddRuntime(ctx context.Context, name string, module []byte) 
 	c.runtimes[name] = p
 	c.mu.Unlock()
 	return c.describeRuntime(p), true, nil
+}
+
+// probe has an interpreter that is open run a script.
+func (c *Catalogue) probe(ctx context.Context, l *script.Language, v Version) error {
+	echo := []byte("probe")
+	err := c.options.Runner.Load(ctx, task.Version{
+		Ref: v.Ref, Digest: task.DigestOf([]byte(l.Probe)), ABI: task.ABIScript, Interpreter: v.Digest,
+		Prelude: script.Prelude("probe"+l.Suffix, nil, []byte(l.Probe)),
+		Limits:  c.options.Defaults.Limits, Max: 1, Health: task.Health{Input: echo, Expect: echo},
+	}, []byte(l.Probe))
+	if err != nil {
+		return task.Faultf(task.KindInvalid, "the module does not run a script of %s: %s", l.Name, task.FaultOf(err).Message).CausedBy(err)
+	}
+	c.options.Runner.Unload(v.Ref)
+	return nil
 }
 
 // Runtimes returns the languages that are installed, sorted by name.

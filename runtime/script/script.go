@@ -22,6 +22,9 @@ type Language struct {
 	// Args are what the interpreter is started with. They have it read a script to the end of
 	// its input, make it ready, and read its input again for a call.
 	Args []string
+
+	// Probe is a script that answers with its input: what runs it is an interpreter.
+	Probe string
 }
 
 // Package is where an interpreter is got from: a file of an npm package.
@@ -45,7 +48,8 @@ var languages = []*Language{
 		},
 		// Isolated from an environment that it has not, without what only an installation
 		// needs (site), and with UTF-8 whatever the locale.
-		Args: []string{"-I", "-S", "-X", "utf8", "-c", python},
+		Args:  []string{"-I", "-S", "-X", "utf8", "-c", python},
+		Probe: "def handle(input): return input",
 	},
 }
 
