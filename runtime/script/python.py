@@ -81,6 +81,8 @@ def check(handle, file):
     if least > 1 or most < 1 and not code.co_flags & 0x04 or keywords > 0:
         fail(at + f'handle takes {least + keywords} arguments and is called with one, the input; define handle(input)')
 
+encode = json.JSONEncoder(ensure_ascii=False).encode
+
 def encoded(answer):
     if isinstance(answer, (bytes, bytearray, memoryview)):
         return answer
@@ -88,7 +90,7 @@ def encoded(answer):
         return answer.encode()
     if answer is None:
         return b''
-    return json.dumps(answer, ensure_ascii=False).encode()
+    return encode(answer).encode()
 
 def reseed():
     # Its state is a part of the image, so every call would draw the same numbers.
