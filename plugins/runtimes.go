@@ -99,6 +99,7 @@ func (c *Catalogue) AddRuntime(ctx context.Context, name string, module []byte) 
 
 // probe has an interpreter that is open run a script.
 func (c *Catalogue) probe(ctx context.Context, l *script.Language, v Version) error {
+	defer c.options.Runner.Unroute(runtimes, l.Name) // nothing is left of it
 	echo := []byte("probe")
 	err := c.options.Runner.Load(ctx, task.Version{
 		Ref: v.Ref, Digest: task.DigestOf([]byte(l.Probe)), ABI: task.ABIScript, Interpreter: v.Digest,
@@ -108,7 +109,6 @@ func (c *Catalogue) probe(ctx context.Context, l *script.Language, v Version) er
 	if err != nil {
 		return task.Faultf(task.KindInvalid, "the module does not run a script of %s: %s", l.Name, task.FaultOf(err).Message).CausedBy(err)
 	}
-	c.options.Runner.Unload(v.Ref)
 	return nil
 }
 

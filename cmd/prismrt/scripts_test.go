@@ -31,11 +31,19 @@ func interpreterOf(t *testing.T, language string) []byte {
 func startWith(t *testing.T, language string) (s *server, data string) {
 	t.Helper()
 	module, data := interpreterOf(t, language), t.TempDir()
-	s = start(t, data)
+	s = startPatient(t, data)
 	if status, answer := s.do("PUT", "/v1/runtimes/"+language, module); status != http.StatusCreated {
 		t.Fatalf("install %s: %d %s", language, status, answer)
 	}
 	return s, data
+}
+
+// startPatient is start for interpreters on a slow machine.
+func startPatient(t *testing.T, data string) *server {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "runtime.toml")
+	writeFile(t, file, "[upload]\ncompile_timeout = \"5m\"\nstart_timeout = \"1m\"\n")
+	return start(t, data, "--config", file)
 }
 
 // uploadScript puts a script and fails the test unless it becomes a new version.
@@ -234,7 +242,7 @@ func TestPythonScripts(t *testing.T) {
 		if code := s.stop(); code != 0 {
 			t.Errorf("exit code %d:\n%s", code, &s.log)
 		}
-		s = start(top, data)
+		s = startPatient(top, data)
 		s.says("orders", `{"symbol": "btc-usdt"}`, `{"symbol": "BTC/USDT", "calls": 1, "seen": 1}`)
 		s.says("region", "", "eu")
 		_, answer := s.do("GET", "/v1/runtimes", nil)
