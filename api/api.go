@@ -111,7 +111,7 @@ func New(o Options) http.Handler {
 
 	r.Get("/v1/plugins", s.handle(s.listPlugins))
 	r.Get("/v1/plugins/{name}", s.handle(s.showPlugin))
-	r.Put("/v1/plugins/{name}", s.handle(s.putPlugin, "live"))
+	r.Put("/v1/plugins/{name}", s.handle(s.putPlugin, "live", "runtime", "file"))
 	r.Delete("/v1/plugins/{name}", s.handle(s.deletePlugin, "force"))
 	r.Post("/v1/plugins/{name}/live", s.handle(s.setLive))
 	r.Get("/v1/plugins/{name}/instances", s.handle(s.listInstances))
@@ -119,6 +119,10 @@ func New(o Options) http.Handler {
 	r.Get("/v1/plugins/{name}/versions/{version}/module", s.handle(s.getModule))
 	r.Post("/v1/plugins/{name}/invoke", s.handle(s.invoke))
 	r.Post("/v1/plugins/{name}/invoke/{function}", s.handle(s.invoke))
+
+	r.Get("/v1/runtimes", s.handle(s.listRuntimes))
+	r.Put("/v1/runtimes/{name}", s.handle(s.putRuntime))
+	r.Delete("/v1/runtimes/{name}", s.handle(s.deleteRuntime))
 
 	r.Post("/v1/plugins/{name}/batch", s.handle(s.batch))
 	r.Post("/v1/plugins/{name}/batch/{function}", s.handle(s.batch))

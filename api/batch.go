@@ -99,6 +99,8 @@ func checkFunction(v plugins.Version, name string) error {
 	switch {
 	case name == "":
 		return nil
+	case v.ABI == task.ABIScript:
+		return task.Faultf(task.KindNotFound, "%s is a script and has no function %q; call it without one", v.Ref.Plugin, name)
 	case v.ABI.IsProgram():
 		return task.Faultf(task.KindNotFound, "%s is a command and has no function %q; call it without one", v.Ref.Plugin, name)
 	case !slices.Contains(v.Facts.Functions, name):

@@ -81,6 +81,7 @@ type version struct {
 	Digest    task.Digest     `json:"digest"`
 	Bytes     int64           `json:"bytes"`
 	ABI       task.ABI        `json:"abi"`
+	Script    *plugins.Script `json:"script,omitempty"`   // what runs it; nil: it is a module
 	Function  string          `json:"function,omitempty"` // the default handler
 	Functions []string        `json:"functions"`
 	Imports   []string        `json:"imports"`
@@ -117,7 +118,7 @@ func describe(v plugins.Version, live int) version {
 	slices.Sort(config)
 	return version{
 		Namespace: v.Ref.Namespace, Name: v.Ref.Plugin, Version: v.Ref.Version, Live: v.Ref.Version == live,
-		Digest: v.Digest, Bytes: v.Bytes, ABI: v.ABI,
+		Digest: v.Digest, Bytes: v.Bytes, ABI: v.ABI, Script: v.Facts.Script,
 		Function: v.Facts.Function, Functions: list(v.Facts.Functions), Imports: list(v.Facts.Imports), Exports: list(v.Facts.Exports),
 		Limits: limits{
 			MemoryBytes: int64(v.Run.Limits.Memory), TimeoutMS: float64(time.Duration(v.Run.Limits.Timeout).Microseconds()) / 1000,
@@ -210,6 +211,9 @@ func (s *server) getModule(w http.ResponseWriter, r *request) error {
 	}
 	header := w.Header()
 	header.Set("Content-Type", "application/wasm")
+	if v.Facts.Script != nil {
+		header.Set("Content-Type", "text/plain; charset=utf-8")
+	}
 	header.Set("ETag", strconv.Quote(string(v.Digest)))
 	header.Set("X-Content-Type-Options", "nosniff")
 	// Answers ranges and If-None-Match.

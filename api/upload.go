@@ -15,7 +15,11 @@ import (
 )
 
 func (s *server) putPlugin(w http.ResponseWriter, r *request) error {
-	u := plugins.Upload{Namespace: namespace, Name: r.param("name")}
+	query := r.URL.Query()
+	u := plugins.Upload{Namespace: namespace, Name: r.param("name"), Runtime: query.Get("runtime"), File: query.Get("file")}
+	if u.File != "" && u.Runtime == "" {
+		return task.Faultf(task.KindInvalid, "file is the name of a script; say with runtime what it is written in")
+	}
 	if err := plugins.CheckName(u.Name); err != nil { // before a large body is read
 		return err
 	}
@@ -53,8 +57,8 @@ func (s *server) putPlugin(w http.ResponseWriter, r *request) error {
 // name by which it does follows.
 const linkedPart = "module."
 
-// readForm reads an upload of the parts "module" and "manifest", and of what is linked with the
-// module.
+// readForm reads an upload of the parts "module", or "script", and "manifest", and of what is
+// linked with the module.
 func (s *server) readForm(w http.ResponseWriter, r *request, u *plugins.Upload) error {
 	done := s.limitReading(w)
 	limit := s.MaxModule + s.MaxManifest + maxJSON // and what stands around them
@@ -66,6 +70,10 @@ func (s *server) readForm(w http.ResponseWriter, r *request, u *plugins.Upload) 
 	}
 	seen := make(map[string]bool)
 	var linked []wasm.Linked
+	code := "module"
+	if u.Runtime != "" {
+		code = "script"
+	}
 	for {
 		part, err := form.NextPart()
 		if errors.Is(err, io.EOF) {
@@ -80,23 +88,23 @@ func (s *server) readForm(w http.ResponseWriter, r *request, u *plugins.Upload) 
 		}
 		seen[name] = true
 		switch {
-		case strings.HasPrefix(name, linkedPart):
+		case code == "module" && strings.HasPrefix(name, linkedPart):
 			l := wasm.Linked{Name: name[len(linkedPart):]}
 			l.Module, err = readPart(part, s.MaxModule, "upload.module of this server")
 			linked = append(linked, l)
-		case name == "module":
+		case name == code:
 			u.Module, err = readPart(part, s.MaxModule, "upload.module of this server")
 		case name == "manifest":
 			u.Manifest, err = s.readManifest(part)
 		default:
-			err = task.Faultf(task.KindInvalid, "the form has the unknown part %.80q; known are module, manifest and module.NAME", name)
+			err = task.Faultf(task.KindInvalid, "the form has the unknown part %.80q; known are %s and manifest, and module.NAME beside a module", name, code)
 		}
 		if err != nil {
 			return err
 		}
 	}
-	if !seen["module"] {
-		return task.Faultf(task.KindInvalid, "the form has no part \"module\"")
+	if !seen[code] {
+		return task.Faultf(task.KindInvalid, "the form has no part %q", code)
 	}
 	for _, l := range linked {
 		u.Module = wasm.Link(u.Module, l)

@@ -99,14 +99,18 @@ func (g guest) program(tb testing.TB) *prismrt.Program {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	p, err := e.Compile(tb.Context(), task.Version{
+	v := task.Version{
 		Ref:      task.Ref{Namespace: "default", Plugin: g.name, Version: 1},
 		Digest:   task.DigestOf(module),
 		ABI:      g.abi,
 		Function: "handle",
-		Prelude:  script,
-		Limits:   task.Limits{Memory: 64 << 20, Timeout: task.Duration(time.Minute), Fuel: 1e12, Stack: 1 << 20, Input: 1 << 20, Output: 1 << 20},
-	}, module)
+		Limits:   limits,
+	}
+	if script != nil {
+		openInterpreter(tb, e, v, module)
+		v.Interpreter, v.Prelude = v.Digest, script
+	}
+	p, err := e.Compile(tb.Context(), v, module)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -116,6 +120,22 @@ func (g guest) program(tb testing.TB) *prismrt.Program {
 		}
 	})
 	return p
+}
+
+var limits = task.Limits{Memory: 64 << 20, Timeout: task.Duration(time.Minute), Fuel: 1e12, Stack: 1 << 20, Input: 1 << 20, Output: 1 << 20}
+
+// openInterpreter opens an interpreter for the rest of the test.
+func openInterpreter(tb testing.TB, e *prismrt.Engine, v task.Version, module []byte) *prismrt.Interpreter {
+	in, err := e.Open(tb.Context(), v, module)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() {
+		if err := in.Close(context.Background()); err != nil {
+			tb.Error(err)
+		}
+	})
+	return in
 }
 
 // instance makes an instance for the rest of the test.

@@ -50,6 +50,11 @@ type Runner interface {
 	Expect(namespace, plugin string)
 	Fail(namespace, plugin string, err error)
 
+	// Open makes scripts of an interpreter loadable, and Shut ends that.
+	Open(ctx context.Context, v task.Version, module []byte) error
+	IsOpen(d task.Digest) bool
+	Shut(d task.Digest)
+
 	// Unroute makes calls of a plugin answer that there is none.
 	Unroute(namespace, plugin string)
 }
@@ -107,6 +112,7 @@ type Facts struct {
 	Functions []string `json:"functions,omitempty"` // every handler
 	Imports   []string `json:"imports,omitempty"`   // "module.name"
 	Exports   []string `json:"exports,omitempty"`
+	Script    *Script  `json:"script,omitempty"` // nil: it is a module
 }
 
 // Catalogue is safe for concurrent use.
@@ -119,8 +125,9 @@ type Catalogue struct {
 
 	commit sync.Mutex // held while modules and records change together
 
-	mu      sync.RWMutex
-	plugins map[key]Plugin // as committed; values are never changed in place
+	mu       sync.RWMutex
+	plugins  map[key]Plugin    // as committed; values are never changed in place
+	runtimes map[string]Plugin // likewise: languages, whose versions are interpreters
 }
 
 type key struct{ namespace, name string }
@@ -132,7 +139,7 @@ func Open(ctx context.Context, o Options) (*Catalogue, error) {
 	if o.Publish == nil {
 		o.Publish = func(event.Event) {}
 	}
-	c := &Catalogue{options: o, plugins: make(map[key]Plugin)}
+	c := &Catalogue{options: o, plugins: make(map[key]Plugin), runtimes: make(map[string]Plugin)}
 	stored, err := o.Store.Plugins(ctx)
 	if err != nil {
 		return nil, err
@@ -143,6 +150,10 @@ func Open(ctx context.Context, o Options) (*Catalogue, error) {
 		for _, v := range s.Versions {
 			known[v.Digest] = true
 			p.Versions = append(p.Versions, c.derive(v))
+		}
+		if s.Namespace == runtimes {
+			c.runtimes[s.Name] = p
+			continue
 		}
 		c.plugins[key{s.Namespace, s.Name}] = p
 		if p.Live != 0 {
@@ -168,6 +179,9 @@ func (c *Catalogue) derive(v store.Version) Version {
 		err = json.Unmarshal(v.Facts, &out.Facts)
 	}
 	out.Run.Function = out.Facts.Function
+	if s := out.Facts.Script; s != nil {
+		out.Run.Interpreter = s.Interpreter
+	}
 	if err != nil {
 		c.options.Log.Warn("a stored manifest is not allowed any more", slog.Any("version", v.Ref), slog.Any("error", err))
 	}
@@ -211,6 +225,16 @@ func (p Plugin) Version(number int) (Version, error) {
 		}
 	}
 	return Version{}, task.Faultf(task.KindNotFound, "%s has no version %d; it has 1 to %d", p.Name, number, len(p.Versions))
+}
+
+// Runnable returns how a version runs, and its module; the interpreter of a script is
+// opened.
+func (c *Catalogue) Runnable(ctx context.Context, ref task.Ref) (task.Version, []byte, error) {
+	module, v, err := c.Module(ref.Namespace, ref.Plugin, ref.Version)
+	if s := v.Facts.Script; s != nil && err == nil {
+		err = c.openInterpreter(ctx, s.Runtime, s.Interpreter)
+	}
+	return v.runnable(module), module, err
 }
 
 // Module returns the bytes of a version as they were uploaded.
@@ -260,7 +284,10 @@ func (c *Catalogue) Delete(ctx context.Context, namespace, name string) error {
 // would be removed at the next start.
 func (c *Catalogue) removeUnusedLocked(p Plugin) error {
 	used := make(map[task.Digest]bool)
-	for _, other := range c.all() {
+	c.mu.RLock()
+	installed := slices.Collect(maps.Values(c.runtimes))
+	c.mu.RUnlock()
+	for _, other := range append(c.all(), installed...) {
 		for _, v := range other.Versions {
 			used[v.Digest] = true
 		}

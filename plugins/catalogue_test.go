@@ -37,14 +37,15 @@ type runner struct {
 	resumed   []string
 	failed    map[string]string
 	forgotten []task.Digest
-	sick      map[int]bool // versions that do not load any more
+	open      map[task.Digest]bool // interpreters
+	sick      map[int]bool         // versions that do not load any more
 	events    *event.Log
 
 	loading, gate chan struct{} // a module that contains "slow" tells the one and waits for the other
 }
 
 func newRunner() *runner {
-	return &runner{loaded: map[task.Ref]task.Version{}, routed: map[string]int{}, shared: map[string]share{}, failed: map[string]string{}, events: event.New(event.Options{})}
+	return &runner{loaded: map[task.Ref]task.Version{}, open: map[task.Digest]bool{}, routed: map[string]int{}, shared: map[string]share{}, failed: map[string]string{}, events: event.New(event.Options{})}
 }
 
 func (r *runner) Load(_ context.Context, v task.Version, module []byte) error {
@@ -62,6 +63,28 @@ func (r *runner) Load(_ context.Context, v task.Version, module []byte) error {
 	}
 	r.loaded[v.Ref] = v
 	return nil
+}
+
+func (r *runner) Open(_ context.Context, v task.Version, module []byte) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if task.DigestOf(module) != v.Digest || len(v.Args) == 0 {
+		panic("an interpreter is another than its version says")
+	}
+	r.open[v.Digest] = true
+	return nil
+}
+
+func (r *runner) IsOpen(d task.Digest) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.open[d]
+}
+
+func (r *runner) Shut(d task.Digest) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.open, d)
 }
 
 func (r *runner) Route(ref task.Ref) {

@@ -23,6 +23,15 @@ func (c *Catalogue) Load(ctx context.Context, atOnce int) {
 			c.loadLive(ctx, p.ref(p.Live))
 		})
 	}
+	for _, r := range c.Runtimes() { // so that the first upload does not wait for it
+		places <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-places }()
+			if err := c.openInterpreter(ctx, r.Name, r.Digest); err != nil {
+				c.options.Log.Error("an interpreter cannot be opened", slog.String("runtime", r.Name), slog.Any("error", err))
+			}
+		})
+	}
 	wg.Wait()
 }
 
@@ -67,9 +76,9 @@ func (c *Catalogue) load(ctx context.Context, p Plugin, number int) (Version, er
 	if err != nil {
 		return Version{}, err
 	}
-	module, err := c.options.Modules.Get(v.Digest)
+	run, module, err := c.Runnable(ctx, v.Ref)
 	if err != nil {
 		return v, err
 	}
-	return v, c.options.Runner.Load(ctx, v.Run, module)
+	return v, c.options.Runner.Load(ctx, run, module)
 }

@@ -19,6 +19,10 @@ type Upload struct {
 	Module    []byte
 	Manifest  Manifest
 	Live      bool // make the version answer
+
+	// Runtime is the language of a script, which Module is then. Empty: it is a module.
+	// File is its name, which tracebacks have. Empty: the plugin's, with the language's ending.
+	Runtime, File string
 }
 
 // Add takes an upload to a version: it is checked, compiled, started once, given the
@@ -48,8 +52,16 @@ func (c *Catalogue) Add(ctx context.Context, u Upload) (v Version, added bool, e
 		p = Plugin{Namespace: u.Namespace, Name: u.Name}
 	}
 	digest, manifest := task.DigestOf(u.Module), u.Manifest.canonical()
+	var pinned Script
+	if u.Runtime != "" {
+		s, err := c.pin(u)
+		if err != nil {
+			return Version{}, false, err
+		}
+		pinned = *s
+	}
 	for _, known := range p.Versions {
-		if known.Digest == digest && bytes.Equal(known.Manifest, manifest) {
+		if known.Digest == digest && bytes.Equal(known.Manifest, manifest) && known.script() == pinned {
 			if u.Live {
 				_, err = c.change(ctx, known.Ref, func(p Plugin) (Plugin, error) {
 					if p.Live == known.Ref.Version {
@@ -66,7 +78,12 @@ func (c *Catalogue) Add(ctx context.Context, u Upload) (v Version, added bool, e
 	if err != nil {
 		return Version{}, false, err
 	}
-	if err := c.options.Runner.Load(ctx, v.Run, u.Module); err != nil {
+	if s := v.Facts.Script; s != nil {
+		if err := c.openInterpreter(ctx, s.Runtime, s.Interpreter); err != nil {
+			return Version{}, false, err
+		}
+	}
+	if err := c.options.Runner.Load(ctx, v.runnable(u.Module), u.Module); err != nil {
 		return Version{}, false, err
 	}
 	if err := c.store(ctx, p, v, u); err != nil {
@@ -84,6 +101,9 @@ func (c *Catalogue) check(p Plugin, digest task.Digest, u Upload) (Version, erro
 		number = p.Versions[n-1].Ref.Version + 1
 	}
 	ref := task.Ref{Namespace: u.Namespace, Plugin: u.Name, Version: number}
+	if u.Runtime != "" {
+		return c.checkScript(ref, digest, u)
+	}
 	run := task.Version{Ref: ref, Digest: digest}
 	if err := u.Manifest.apply(c.options.Defaults, &run); err != nil {
 		return Version{}, err
@@ -113,13 +133,18 @@ func (c *Catalogue) check(p Plugin, digest task.Digest, u Upload) (Version, erro
 	for _, e := range report.Exports {
 		facts.Exports = append(facts.Exports, e.Name)
 	}
+	return newVersion(run, u, facts)
+}
+
+// newVersion is the version that an upload becomes.
+func newVersion(run task.Version, u Upload, facts Facts) (Version, error) {
 	encoded, err := json.Marshal(facts)
 	if err != nil {
 		return Version{}, err
 	}
 	return Version{
 		Version: store.Version{
-			Ref: ref, Digest: digest, Bytes: int64(len(u.Module)), ABI: report.ABI,
+			Ref: run.Ref, Digest: run.Digest, Bytes: int64(len(u.Module)), ABI: run.ABI,
 			Manifest: u.Manifest.canonical(), Facts: encoded, CreatedAt: now(),
 		},
 		Facts: facts,
@@ -168,6 +193,11 @@ func (c *Catalogue) store(ctx context.Context, p Plugin, v Version, u Upload) er
 	}
 	c.commit.Lock()
 	defer c.commit.Unlock()
+	if s := v.Facts.Script; s != nil {
+		if _, err := c.runtime(s.Runtime); err != nil { // it was removed meanwhile
+			return err
+		}
+	}
 	if err := c.options.Modules.Put(v.Digest, u.Module); err != nil {
 		return err
 	}

@@ -29,11 +29,12 @@ type commandLine struct {
 	Serve serveCmd `cmd:"" help:"Run the server."`
 
 	// Commands that talk to a server.
-	Push      pushCmd      `cmd:"" help:"Upload a module as a new version of a plugin."`
+	Push      pushCmd      `cmd:"" help:"Upload a module or a script as a new version of a plugin."`
 	Call      callCmd      `cmd:"" help:"Run a plugin on an input."`
 	Submit    submitCmd    `cmd:"" help:"Submit a task: a call that is not lost, and is made when there is room."`
 	Tasks     tasksCmd     `cmd:"" help:"List tasks, show, cancel and send them again."`
 	Schedules schedulesCmd `cmd:"" help:"List schedules, which submit tasks again and again; make, pause and forget them."`
+	Runtime   runtimeCmd   `cmd:"" help:"Install languages whose scripts can be pushed; list and remove them."`
 	Plugins   pluginsCmd   `cmd:"" help:"List the plugins, or the versions of one."`
 	Live      liveCmd      `cmd:"" help:"Send calls to another version, or a part of them: roll back, or forward."`
 	Profile   profileCmd   `cmd:"" help:"Show in which functions a plugin burns its fuel and waits."`

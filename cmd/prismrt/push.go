@@ -16,6 +16,7 @@ import (
 
 	"github.com/marketprism/prismrt/cmd/internal/project"
 	"github.com/marketprism/prismrt/plugins"
+	"github.com/marketprism/prismrt/runtime/script"
 	"github.com/marketprism/prismrt/runtime/task"
 	"github.com/marketprism/prismrt/runtime/wasm"
 	"github.com/marketprism/prismrt/sdk/client"
@@ -25,9 +26,10 @@ import (
 const manifestBeside = project.Manifest
 
 type pushCmd struct {
-	File     string   `arg:"" name:"file" help:"The module, a .wasm file."`
-	Name     string   `placeholder:"NAME" help:"The plugin. Default: the manifest's name, else the file's without .wasm."`
-	Manifest string   `placeholder:"FILE" help:"The manifest, TOML or JSON by its ending. Default: prism.toml beside the module, when there is one."`
+	File     string   `arg:"" name:"file" help:"The module, a .wasm file, or a script, such as handler.py."`
+	Runtime  string   `placeholder:"NAME" help:"The language of a script. Default: by the file's ending."`
+	Name     string   `placeholder:"NAME" help:"The plugin. Default: the manifest's name, else the file's without its ending."`
+	Manifest string   `placeholder:"FILE" help:"The manifest, TOML or JSON by its ending. Default: prism.toml beside the file, when there is one."`
 	Link     []string `placeholder:"NAME=FILE" sep:"none" help:"A module that an Extism plug-in imports from, by the name it does so. May be given several times."`
 	NoLive   bool     `name:"no-live" help:"Only store the version; calls go on to the live one."`
 }
@@ -41,6 +43,7 @@ Examples:
 
   prismrt push normalise.wasm
   prismrt push build/out.wasm --name normalise --manifest normalise.toml
+  prismrt push handler.py --name greet
   prismrt push normalise.wasm --no-live && prismrt live normalise 2`
 }
 
@@ -68,7 +71,8 @@ func (p *pushCmd) Run(ctx context.Context, t *terminal, g *globals) error {
 	return t.printf("%s%s", outcome(v, created), details(v, m, call))
 }
 
-// upload uploads the module with a manifest, and tells whether that made a version.
+// upload uploads the module or the script with a manifest, and tells whether that made a
+// version.
 func (p *pushCmd) upload(ctx context.Context, t *terminal, server *client.Client, m manifest) (*client.Version, bool, error) {
 	module, err := os.ReadFile(p.File)
 	if err != nil {
@@ -81,7 +85,14 @@ func (p *pushCmd) upload(ctx context.Context, t *terminal, server *client.Client
 	if err != nil {
 		return nil, false, err
 	}
+	language, err := p.language()
+	if err != nil {
+		return nil, false, err
+	}
 	opts := client.PushOptions{Manifest: m.text, ManifestType: m.mediaType, NotLive: p.NoLive}
+	if language != nil {
+		opts.Runtime, opts.File = language.Name, filepath.Base(p.File)
+	}
 	if t.watched {
 		bar := newUploadBar(t.err)
 		defer bar.stop()
@@ -104,6 +115,18 @@ func (p *pushCmd) linked(module []byte) ([]byte, error) {
 		module = wasm.Link(module, wasm.Linked{Name: name, Module: other})
 	}
 	return module, nil
+}
+
+// language is what a script is written in, nil for a module.
+func (p *pushCmd) language() (*script.Language, error) {
+	if p.Runtime == "" {
+		return script.OfFile(p.File), nil
+	}
+	l, err := script.Named(p.Runtime)
+	if err != nil {
+		return nil, misuse{fmt.Errorf("--runtime: %s", task.FaultOf(err).Message)}
+	}
+	return l, nil
 }
 
 // manifest is the manifest of a push. The zero manifest is none.
@@ -174,7 +197,12 @@ func (p *pushCmd) plugin(m manifest) (string, error) {
 		from = m.path
 	}
 	if name == "" {
-		name, from = strings.TrimSuffix(filepath.Base(p.File), ".wasm"), "the file"
+		name, from = filepath.Base(p.File), "the file"
+		ending := ".wasm"
+		if l, err := p.language(); err == nil && l != nil {
+			ending = l.Suffix
+		}
+		name = strings.TrimSuffix(name, ending)
 		if lower := strings.ToLower(name); plugins.CheckName(lower) == nil {
 			name = lower
 		}
@@ -213,6 +241,9 @@ func details(v *client.Version, m manifest, call string) string {
 	line("digest", v.Digest)
 	line("size", size(v.Bytes))
 	line("contract", v.ABI)
+	if v.Script != nil {
+		line("runtime", v.Script.Runtime+" "+shortDigest(v.Script.Interpreter))
+	}
 	line("functions", strings.Join(v.Functions, ", "))
 	if m.found {
 		line("manifest", m.path+", found beside the module")

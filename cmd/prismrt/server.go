@@ -218,8 +218,7 @@ func (s *server) open(ctx context.Context) error {
 
 // version finds a version that an invocation asks for by its number.
 func (s *server) version(ref task.Ref) (task.Version, []byte, error) {
-	module, v, err := s.catalogue.Module(ref.Namespace, ref.Plugin, ref.Version)
-	return v.Run, module, err
+	return s.catalogue.Runnable(context.Background(), ref)
 }
 
 func (s *server) handler() http.Handler {

@@ -89,6 +89,8 @@ func (g *guest) WriteLog(p []byte) {
 	g.log = append(g.log, p...)
 }
 
+func (g *guest) WriteFailure([]byte) bool { return false }
+
 func (g *guest) Now() (realtime, monotonic uint64) {
 	if g.realtime != 0 {
 		return g.realtime, g.monotonic

@@ -27,6 +27,10 @@ func fdWrite(g Guest, mem memory, stack []uint64) errno {
 		return transfer(g, mem, stack, writePiece)
 	case logged:
 		return transfer(g, mem, stack, logPiece)
+	case input:
+		if g.WriteFailure(nil) {
+			return transfer(g, mem, stack, failurePiece)
+		}
 	}
 	return errnoBadf
 }
@@ -86,6 +90,11 @@ func writePiece(g Guest, p []byte) (int, bool) {
 	g.Spend(fuelCopy(len(p)))
 	n, err := g.Write(p)
 	return n, err == nil
+}
+
+func failurePiece(g Guest, p []byte) (int, bool) {
+	g.Spend(fuelCopy(len(p)))
+	return len(p), g.WriteFailure(p)
 }
 
 func logPiece(g Guest, p []byte) (int, bool) {

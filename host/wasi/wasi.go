@@ -39,6 +39,11 @@ type Guest interface {
 	// WriteLog takes standard error.
 	WriteLog(p []byte)
 
+	// WriteFailure takes why a script failed: a line, and under it its traceback. It is what
+	// is written to standard input, since descriptors above 2 are a library's own in some
+	// interpreters. It answers false for guests that do not say it so.
+	WriteFailure(p []byte) bool
+
 	// Now is the guest's time in nanoseconds: since 1970, and on a clock that only
 	// goes ahead.
 	Now() (realtime, monotonic uint64)

@@ -290,6 +290,40 @@ func (c *call) pass(d time.Duration) {
 // Fail records that and why the guest failed. The last message counts.
 func (c *call) Fail(message string) { c.failure = &message }
 
+// mostFailure bounds, in bytes, what is kept of why a script failed.
+const mostFailure = 16 << 10
+
+// WriteFailure takes why a script failed: a line, and under it its traceback, of which
+// only the beginning is kept where it is very long. Other guests do not write it.
+func (c *call) WriteFailure(p []byte) bool {
+	if c.instance.program.interpreter == nil {
+		return false
+	}
+	said := ""
+	if c.failure != nil {
+		said = *c.failure
+	}
+	if room := mostFailure - len(said); len(p) > 0 && room > 0 {
+		said += strings.ToValidUTF8(string(p[:min(len(p), room)]), "\uFFFD")
+		c.failure = &said
+	}
+	return true
+}
+
+// failed makes a fault of what the guest said. That of a script has its traceback, as its
+// language writes it.
+func (c *call) failed() *task.Fault {
+	if c.instance.program.interpreter == nil {
+		return c.fault(task.KindGuest, "%s", *c.failure)
+	}
+	message, traceback, _ := strings.Cut(strings.TrimRight(*c.failure, "\n"), "\n")
+	f := c.fault(task.KindGuest, "%s", message)
+	if traceback != "" {
+		f.Stack = strings.Split(traceback, "\n")
+	}
+	return f
+}
+
 // Log keeps a line for the fault there may be, and passes it on to the listener and to
 // the server's log.
 func (c *call) Log(level slog.Level, message string) {
@@ -366,7 +400,7 @@ func (c *call) outcome(err error) *task.Fault {
 			c.instance.program.version.Limits.Memory)
 		return c.described(f.CausedBy(err), err)
 	case c.failure != nil && (err == nil || exited):
-		return c.fault(task.KindGuest, "%s", *c.failure)
+		return c.failed()
 	case err == nil, exited && exit.ExitCode() == 0:
 		return nil
 	case exited:

@@ -9,6 +9,7 @@ import (
 	"github.com/tetratelabs/wazero/experimental"
 	"github.com/tetratelabs/wazero/sys"
 
+	"github.com/marketprism/prismrt/runtime/task"
 	"github.com/marketprism/prismrt/runtime/wasm"
 )
 
@@ -72,6 +73,9 @@ func (p *checkpoint) resume(ctx context.Context) { p.restore(p.again(ctx)) }
 func (c *call) begun(ctx context.Context) {
 	c.begins = false
 	i := c.instance
+	if i.beginning == nil || c.starts {
+		c.snapshotter = experimental.GetSnapshotter(ctx)
+	}
 	if p := i.checkpoint; p != nil {
 		i.stack.Set(i.image.stack)
 		c.output = append(c.output, p.output...) // what is answered is the caller's
@@ -79,7 +83,6 @@ func (c *call) begun(ctx context.Context) {
 		p.resume(ctx)
 	}
 	if i.beginning == nil {
-		c.snapshotter = experimental.GetSnapshotter(ctx)
 		i.beginning = keepFrames(c.snapshotter)
 	}
 }
@@ -96,36 +99,47 @@ func (c *call) Exit(code uint32) {
 	panic(exit)
 }
 
-// toCheckpoint runs a command until it looks at its input, or, where there is a
-// prelude, until it does so again after it has read that. A program that ends before,
-// in whatever way, has no checkpoint then. The error is of the engine alone.
-func (i *Instance) toCheckpoint(c *call) error {
-	var failed error
-	last := func(again func(context.Context) uint64) {
-		if i.checkpoint = newCheckpoint(c, again); i.checkpoint != nil {
-			panic(errCheckpoint)
-		}
-	}
-	c.await = last
-	if prelude := i.program.version.Prelude; prelude != nil {
-		c.await = func(func(context.Context) uint64) {
-			if failed = i.program.world.takeBase(i); failed != nil {
-				panic(errCheckpoint)
-			}
-			c.in.Input, c.atEnd = prelude, last
-			c.birth.reseed(prelude) // what one script draws is not another's to know
-		}
-	}
+// toCheckpoint runs a command until it looks at its input. A program that ends before,
+// in whatever way, has no checkpoint then.
+func (i *Instance) toCheckpoint(c *call) {
+	c.await = c.checkpoint
 	err := c.run(nil, i.function(wasm.RunFunction).Function)
 	if !errors.Is(err, errCheckpoint) {
 		i.checkpoint = nil
 	}
 	i.hasty = errors.Is(err, errEnded)
+	i.rests()
+}
+
+// checkpoint keeps where the guest is and ends its run; it does nothing where that cannot
+// be.
+func (c *call) checkpoint(again func(context.Context) uint64) {
+	i := c.instance
+	if p := newCheckpoint(c, again); p != nil {
+		i.checkpoint = p
+		panic(errCheckpoint)
+	}
+}
+
+// rests notes how large the native stack is that lies at the checkpoint.
+func (i *Instance) rests() {
 	if stack := i.function(wasm.RunFunction).stack; stack != nil {
 		i.atRest = len(*stack)
 	}
-	if i.program.version.Prelude != nil && i.checkpoint == nil && failed == nil {
-		return c.started(err) // a script that does not come to its input, does not come to serve calls
+}
+
+// readScript has an interpreter go on from its look for a script, which is the call's
+// input, until it looks at its input again after the script's end. A script that does
+// not come to that is refused: it would not come to serve calls.
+func (i *Instance) readScript(c *call) error {
+	c.atEnd = c.checkpoint
+	err := c.run(nil, i.function(wasm.RunFunction).Function)
+	i.rests()
+	switch {
+	case errors.Is(err, errCheckpoint):
+		return nil
+	case c.outcome(err) == nil:
+		return c.fault(task.KindInvalid, "the script came to its end without a look at its input; have it define handle(input), or read standard input")
 	}
-	return failed
+	return c.started(err)
 }

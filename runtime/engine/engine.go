@@ -74,6 +74,8 @@ type Engine struct {
 	compiling map[task.Digest]int // modules whose folders are being used
 	worlds    map[place]*world
 
+	interpreters map[task.Digest]*Interpreter // that are open
+
 	usage *usage // of all programs
 }
 
@@ -98,7 +100,7 @@ func New(ctx context.Context, o Options) (*Engine, error) {
 	if o.Compilations == 0 {
 		o.Compilations = goruntime.GOMAXPROCS(0)
 	}
-	e := &Engine{options: o, compile: make(chan struct{}, o.Compilations), compiling: make(map[task.Digest]int), worlds: make(map[place]*world), usage: newUsage(nil)}
+	e := &Engine{options: o, compile: make(chan struct{}, o.Compilations), compiling: make(map[task.Digest]int), worlds: make(map[place]*world), interpreters: make(map[task.Digest]*Interpreter), usage: newUsage(nil)}
 
 	r := wazero.NewRuntimeWithConfig(ctx, runtimeConfig())
 	defer r.Close(ctx)

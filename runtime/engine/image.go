@@ -34,8 +34,12 @@ func (i *Instance) take() (*image, error) {
 	if i.memory == nil {
 		return m, nil
 	}
+	newImage := memory.NewImage
+	if in := i.program.interpreter; in != nil {
+		newImage = in.base.memory.Delta // what is as in the interpreter is shared with it
+	}
 	var err error
-	if m.memory, err = i.program.usage.opened(i.program.world.image(i.contents(), i.program.version.Prelude != nil)); err != nil {
+	if m.memory, err = i.program.usage.opened(newImage(i.contents())); err != nil {
 		return nil, fmt.Errorf("take the image of a guest: %w", err)
 	}
 	return m, nil

@@ -43,6 +43,7 @@ type Instance struct {
 	entangled  bool        // it has run linked modules at birth, whose state no image of its own has
 	closed     bool
 	private    atomic.Int64 // bytes of its memory that are its own and not the image's, as of the last Rewind or Trim
+	reserved   int64        // bytes of address space under its memory
 	stacks     int64        // bytes of its native stacks, as of the last Rewind
 }
 
@@ -107,6 +108,9 @@ func (i *Instance) handler(in *task.Invocation) (api.Function, *task.Fault) {
 		return nil, task.Faultf(task.KindInvalid, "%s is a CGI program, which answers HTTP requests; call it at /x/%[1]s", v.Ref.Plugin)
 	}
 	if v.ABI.IsProgram() {
+		if name != "" && i.program.interpreter != nil {
+			return nil, task.Faultf(task.KindNotFound, "%s is a script and has no function %q; call it without one", v.Ref.Plugin, name)
+		}
 		if name != "" {
 			return nil, task.Faultf(task.KindNotFound, "%s is a command and has no function %q; call it without one", v.Ref.Plugin, name)
 		}
@@ -197,7 +201,7 @@ func (i *Instance) Close(ctx context.Context) error {
 	if i.memory != nil {
 		i.memory.Free()
 		i.setPrivate(0)
-		i.program.usage.add(reserved, -int64(i.program.memory))
+		i.program.usage.add(reserved, -i.reserved)
 	}
 	if i.own != nil {
 		errs = append(errs, i.own.close(i.program.usage))

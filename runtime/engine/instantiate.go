@@ -59,11 +59,7 @@ func (p *Program) how(ctx context.Context, turn Turn) (*state, *Instance, error)
 	s, err := p.recallState()
 	var i *Instance
 	if s == nil && err == nil {
-		if i, s, err = p.begin(ctx, turn); err == nil && p.version.Prelude != nil && !s.checkpointed {
-			// Begun anew, the interpreter would take its callers' input for a script.
-			err = errors.Join(task.Faultf(task.KindInvalid, "the script cannot be run: its interpreter has no checkpoint, since %s", s.why), i.Close(ctx))
-		}
-		if err == nil {
+		if i, s, err = p.begin(ctx, turn); err == nil {
 			if err := p.keepState(s); err != nil {
 				p.engine.options.Log.Warn("keep the image of a version", slog.Any("version", p.version.Ref), slog.Any("error", err))
 			}
@@ -80,6 +76,18 @@ func (p *Program) how(ctx context.Context, turn Turn) (*state, *Instance, error)
 func (p *Program) begin(ctx context.Context, turn Turn) (*Instance, *state, error) {
 	s := &state{}
 	switch {
+	case p.interpreter != nil:
+		i, err := p.interpret(ctx, turn)
+		if err != nil {
+			return nil, nil, err
+		}
+		if i.isSpoilt() {
+			// Begun anew, the interpreter would take its callers' input for a script.
+			err := task.Faultf(task.KindInvalid, "the script changes its interpreter's tables before it looks at its input, and cannot be run")
+			return nil, nil, errors.Join(err, i.Close(ctx))
+		}
+		s.checkpointed = true
+		return p.taken(ctx, i, s)
 	case p.version.ImageOff:
 		s.why = "the manifest turns it off"
 	case p.rewritten.Fixed != "":
@@ -151,7 +159,11 @@ func (p *Program) clone(ctx context.Context, turn Turn, m *image) (*Instance, er
 
 // again runs an instance of its own up to the checkpoint.
 func (p *Program) again(ctx context.Context, turn Turn, m *image) (*Instance, error) {
-	i, err := p.setUp(ctx, turn, p.world.birth(), p.run)
+	run := func() (*Instance, error) { return p.setUp(ctx, turn, p.world.birth(), p.run) }
+	if p.interpreter != nil {
+		run = func() (*Instance, error) { return p.interpret(ctx, turn) }
+	}
+	i, err := run()
 	if err != nil {
 		return nil, err
 	}
@@ -219,7 +231,10 @@ func (p *Program) initialise(i *Instance, c *call) error {
 
 // run runs a command up to its checkpoint. One that does not come to it has none:
 // how it ends is told to who calls it.
-func (p *Program) run(i *Instance, c *call) error { return i.toCheckpoint(c) }
+func (p *Program) run(i *Instance, c *call) error {
+	i.toCheckpoint(c)
+	return nil
+}
 
 // moduleConfig is that of modules without a name, whose start is ours to call. The source
 // of random numbers is not used: without it wazero seeds one, for each instance.
@@ -242,7 +257,8 @@ func (p *Program) instantiate(ctx context.Context, turn Turn, m *image) (_ *Inst
 		if i.memory, err = memory.Reserve(p.memory); err != nil {
 			return nil, fmt.Errorf("reserve %v for a guest: %w", task.Bytes(p.memory), err)
 		}
-		p.usage.add(reserved, int64(p.memory))
+		i.reserved = int64(p.memory)
+		p.usage.add(reserved, i.reserved)
 		// wazero asks for memory where it cannot be refused, hence before.
 		ctx = experimental.WithMemoryAllocator(ctx, experimental.MemoryAllocatorFunc(
 			func(_, _ uint64) experimental.LinearMemory { return i.memory }))

@@ -20,21 +20,22 @@ import (
 // Program is a compiled version, ready to make instances. It is safe for
 // concurrent use; the caller closes its instances before it closes the Program.
 type Program struct {
-	version   task.Version
-	engine    *Engine
-	cache     wazero.CompilationCache
-	runtime   wazero.Runtime
-	compiled  wazero.CompiledModule
-	rewritten *wasm.Rewritten
-	memory    int // bytes an instance's memory may have
-	args      []string
-	environ   []string
-	linked    []linked
-	world     *world // what instances are born into
-	resumes   bool   // there is a resumeFunction
-	usage     *usage
-	sampler   Sampler      // nil: it is not sampled
-	unsampled atomic.Int64 // fuel of instances that have ended
+	version     task.Version
+	engine      *Engine
+	cache       wazero.CompilationCache
+	runtime     wazero.Runtime
+	compiled    wazero.CompiledModule
+	rewritten   *wasm.Rewritten
+	memory      int // bytes an instance's memory may have
+	args        []string
+	environ     []string
+	linked      []linked
+	world       *world // what instances are born into
+	resumes     bool   // there is a resumeFunction
+	usage       *usage
+	interpreter *Interpreter // whose code it shares; nil: it has its own
+	sampler     Sampler      // nil: it is not sampled
+	unsampled   atomic.Int64 // fuel of instances that have ended
 
 	// first is held while the first instance is made and its image taken.
 	first sync.Mutex
@@ -62,8 +63,12 @@ type state struct {
 }
 
 // Compile makes a Program of the module with v.Digest, from the cache where it
-// was compiled before. Faults of kind invalid say what is wrong with it.
+// was compiled before. Faults of kind invalid say what is wrong with it. Of a script
+// nothing is compiled, and no module is needed: its interpreter is open (Open).
 func (e *Engine) Compile(ctx context.Context, v task.Version, module []byte) (*Program, error) {
+	if v.Interpreter != "" {
+		return e.compileScript(v)
+	}
 	defer e.use(v.Digest)()
 	module, linked := wasm.Unlink(module)
 	p, err := e.compileOne(ctx, v, module, true)
@@ -160,9 +165,14 @@ func (e *Engine) load(ctx context.Context, v task.Version, rewritten *wasm.Rewri
 	p.resumes = exported && len(resume.ParamTypes())+len(resume.ResultTypes()) == 0
 	slices.Sort(p.environ) // the same for every instance
 	if m := rewritten.Memory; m != nil {
-		p.memory = int(min(int64(v.Limits.Memory)/wasm.PageSize, int64(m.Max), maxPages)) * wasm.PageSize
+		p.memory = min(pagesOf(v.Limits.Memory), int(m.Max)*wasm.PageSize)
 	}
 	return p, nil
+}
+
+// pagesOf is how many bytes of memory a guest may have within a limit.
+func pagesOf(limit task.Bytes) int {
+	return int(min(int64(limit)/wasm.PageSize, maxPages)) * wasm.PageSize
 }
 
 // Close frees the program and its code. It must have no instances left.
@@ -172,7 +182,7 @@ func (p *Program) Close(ctx context.Context) error {
 		errs = append(errs, l.program.Close(ctx))
 	}
 	p.linked = nil
-	if p.runtime != nil {
+	if p.runtime != nil && p.interpreter == nil {
 		errs = append(errs, p.runtime.Close(ctx))
 	}
 	if p.cache != nil {
@@ -183,8 +193,12 @@ func (p *Program) Close(ctx context.Context) error {
 		errs = append(errs, s.image.close(p.usage))
 	}
 	if p.world != nil {
-		errs = append(errs, p.engine.leave(p.world))
+		p.engine.leave(p.world)
 		p.world = nil
+	}
+	if p.interpreter != nil {
+		errs = append(errs, p.interpreter.Close(ctx))
+		p.interpreter = nil
 	}
 	return errors.Join(errs...)
 }

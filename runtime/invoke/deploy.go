@@ -216,6 +216,9 @@ func (i *Invoker) Close(ctx context.Context) error {
 	for _, d := range i.loaded {
 		i.retireLocked(d)
 	}
+	for _, o := range i.interpreters {
+		o.stop()
+	}
 	i.mu.Unlock()
 	done := make(chan struct{})
 	go func() { i.retiring.Wait(); i.keeping.Wait(); close(done) }()

@@ -93,6 +93,8 @@ type Invoker struct {
 	loading map[task.Ref]*loading    // on their way there, and those that failed a moment ago
 	closed  bool
 
+	interpreters map[task.Digest]*interpreter // that are open; guarded by mu
+
 	retiring sync.WaitGroup // deployments that finish their last calls, calls of Fenced, and loads for pinned calls
 	keeping  sync.WaitGroup // pools that look after their instances
 
@@ -113,7 +115,7 @@ func New(o Options) *Invoker {
 	if o.Publish == nil {
 		o.Publish = func(event.Event) {}
 	}
-	i := &Invoker{options: o, began: time.Now(), loaded: make(map[task.Ref]*deployment), loading: make(map[task.Ref]*loading), late: make(chan struct{}, max(1, o.Scheduler.Stats().Cores/2))}
+	i := &Invoker{options: o, began: time.Now(), loaded: make(map[task.Ref]*deployment), loading: make(map[task.Ref]*loading), interpreters: make(map[task.Digest]*interpreter), late: make(chan struct{}, max(1, o.Scheduler.Stats().Cores/2))}
 	i.routes.Store(&map[name]*route{})
 	return i
 }

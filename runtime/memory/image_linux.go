@@ -24,11 +24,11 @@ type backing struct {
 // fill makes the image of contents. It takes over the hold on base, also when it fails.
 func (i *Image) fill(base *Image, contents []byte) error {
 	i.base = base
-	always := joinEqual
+	most, always := maxDeltaRuns, joinEqual
 	if base == empty {
-		always = joinZeros
+		most, always = maxRuns, joinZeros
 	}
-	i.runs = join(differing(base.view, contents), always)
+	i.runs = join(differing(base.view, contents), most, always)
 	if len(i.runs) > 0 {
 		f, err := write(contents, i.runs)
 		if err != nil {

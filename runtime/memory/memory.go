@@ -38,6 +38,7 @@ type Memory struct {
 	bytes  []byte // the whole range; nil once freed
 	image  *Image // what Rewind puts back, held; nil when there is nothing that it could
 	length int    // bytes that the guest has
+	limit  int    // the most that it may have
 	high   int    // the greatest length since private pages were last dropped: nothing is written beyond
 
 	settling bool // the next Reallocate answers with the image's length
@@ -72,7 +73,7 @@ func newMemory(limit int, way Way) (*Memory, error) {
 		return nil, fmt.Errorf("reserve %d bytes of memory: %w", limit, err)
 	}
 	empty.hold()
-	m := &Memory{bytes: b, image: empty, way: way, patience: minPatience}
+	m := &Memory{bytes: b, limit: len(b), image: empty, way: way, patience: minPatience}
 	return m, nil
 }
 
@@ -116,7 +117,7 @@ func (m *Memory) Reallocate(size uint64) []byte {
 		m.settling = false
 		size = uint64(m.image.length)
 	}
-	if size > uint64(len(m.bytes)) {
+	if size > uint64(m.limit) {
 		m.refused = true
 		return nil
 	}
@@ -124,6 +125,9 @@ func (m *Memory) Reallocate(size uint64) []byte {
 	m.high = max(m.high, m.length)
 	return m.bytes[:size:size]
 }
+
+// Limit lowers the limit, for one that has not more already.
+func (m *Memory) Limit(limit int) { m.limit = min(m.limit, max(limit, m.length)) }
 
 // Refused says whether the guest was refused memory since the last Rewind or Adopt.
 func (m *Memory) Refused() bool { return m.refused }
@@ -139,7 +143,7 @@ func (m *Memory) Free() {
 	if m.image != nil {
 		_ = m.image.release()
 	}
-	m.bytes, m.image, m.length = nil, nil, 0
+	m.bytes, m.image, m.length, m.limit = nil, nil, 0, 0
 }
 
 // Differs compares the memory to its image: the length, every byte, and that all

@@ -369,7 +369,7 @@ func TestADeltaHasFewMappingsAndSharesTheRest(t *testing.T) {
 		d := deltaOf(t, i, c)
 		m := reserved(t, Method(), 48<<20)
 		adopt(t, m, d)
-		if n := len(mappings(t, m)); n > 4*maxRuns+1 {
+		if n := len(mappings(t, m)); n > 2*(maxRuns+maxDeltaRuns)+1 {
 			t.Errorf("%d mappings", n)
 		}
 		if at, differs := difference(m.bytes[:len(c)], c); differs {
@@ -409,7 +409,7 @@ func TestRunsAreJoinedAcrossTheSmallestGaps(t *testing.T) {
 		runs = append(runs, run{offset: at, length: pageSize})
 		at += pageSize + joinEqual + (k+1)*pageSize
 	}
-	joined := join(slices.Clone(runs), joinEqual)
+	joined := join(slices.Clone(runs), maxRuns, joinEqual)
 	if len(joined) != maxRuns {
 		t.Fatalf("%d runs, want %d", len(joined), maxRuns)
 	}
@@ -423,10 +423,10 @@ func TestRunsAreJoinedAcrossTheSmallestGaps(t *testing.T) {
 		}
 		place += int64(r.length)
 	}
-	if got := join([]run{{offset: 0, length: pageSize}, {offset: pageSize + joinEqual, length: pageSize}}, joinEqual); len(got) != 1 || got[0].length != 2*pageSize+joinEqual {
+	if got := join([]run{{offset: 0, length: pageSize}, {offset: pageSize + joinEqual, length: pageSize}}, maxDeltaRuns, joinEqual); len(got) != 1 || got[0].length != 2*pageSize+joinEqual {
 		t.Errorf("a small gap makes %+v", got)
 	}
-	if join(nil, joinEqual) != nil {
+	if join(nil, maxRuns, joinEqual) != nil {
 		t.Error("runs of nothing")
 	}
 }

@@ -37,6 +37,9 @@ const ABICGI ABI = "cgi"
 // rather than handlers.
 func (a ABI) IsProgram() bool { return a == ABICommand || a == ABICGI }
 
+// ABIScript is that of a version which is a script, uploaded with its interpreter's name.
+const ABIScript ABI = "script"
+
 // Ref names one version of a plugin.
 type Ref struct {
 	Namespace string
@@ -81,9 +84,11 @@ type Version struct {
 	// ImageOff has each call served by an instance that is set up for it alone.
 	ImageOff bool
 
-	// Prelude is read by a command before it serves calls: an interpreter's script.
-	// What the command then has in memory is what each call begins with. Nil: none.
-	Prelude []byte
+	// Interpreter is the command that runs a script, which is its Prelude: that reads it, up
+	// to the end of its input, before it serves calls. What it then has in memory is what
+	// each call begins with. Empty: the version is no script.
+	Interpreter Digest
+	Prelude     []byte
 
 	// Args are what a command is started with, after its name.
 	Args []string

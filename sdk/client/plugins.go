@@ -108,7 +108,8 @@ type Version struct {
 	Live      bool            `json:"live"`               // calls go to this one
 	Digest    string          `json:"digest"`             // of the module: "sha256:" and 64 hexadecimal digits
 	Bytes     int64           `json:"bytes"`              // size of the module
-	ABI       string          `json:"abi"`                // the contract the module speaks: "prism", "command"
+	ABI       string          `json:"abi"`                // the contract the module speaks: "prism", "command", "script"
+	Script    *Script         `json:"script,omitempty"`   // what runs it; nil: it is a module
 	Function  string          `json:"function,omitempty"` // the default handler; empty when there is none
 	Functions []string        `json:"functions"`          // all handlers
 	Imports   []string        `json:"imports"`
@@ -118,6 +119,13 @@ type Version struct {
 	Health    *HealthCheck    `json:"health,omitempty"` // nil: none but that instances come up
 	Manifest  json.RawMessage `json:"manifest"`         // as the server understood it
 	CreatedAt time.Time       `json:"created_at"`
+}
+
+// Script is what runs a version that is a script.
+type Script struct {
+	Runtime     string `json:"runtime"`     // its language
+	File        string `json:"file"`        // its name, as tracebacks have it
+	Interpreter string `json:"interpreter"` // the digest of the interpreter's module
 }
 
 // Limits bound one call of a version, and its instances.

@@ -8,6 +8,7 @@ import (
 	"mime/multipart"
 	"net/http"
 	"net/textproto"
+	"net/url"
 )
 
 // Media types of a manifest.
@@ -25,6 +26,10 @@ type PushOptions struct {
 
 	// ManifestType is ManifestTOML or ManifestJSON. Empty: TOML.
 	ManifestType string
+
+	// Runtime is the language of a script, which is then pushed in a module's place, and File
+	// its name, which tracebacks show. Empty: it is a module.
+	Runtime, File string
 
 	// NotLive stores the version and leaves the live one serving.
 	NotLive bool
@@ -46,9 +51,19 @@ func (c *Client) Push(ctx context.Context, name string, module []byte, opts Push
 	if err != nil {
 		return nil, false, err
 	}
-	path := pluginPath(name)
+	query := url.Values{}
 	if opts.NotLive {
-		path += "?live=false"
+		query.Set("live", "false")
+	}
+	if opts.Runtime != "" {
+		query.Set("runtime", opts.Runtime)
+		if opts.File != "" {
+			query.Set("file", opts.File)
+		}
+	}
+	path := pluginPath(name)
+	if len(query) > 0 {
+		path += "?" + query.Encode()
 	}
 	open := func() io.ReadCloser {
 		return io.NopCloser(&progressReader{r: bytes.NewReader(body), total: int64(len(body)), report: opts.Progress})
@@ -79,8 +94,12 @@ func (c *Client) Push(ctx context.Context, name string, module []byte, opts Push
 
 // uploadBody returns the module alone, or a form of module and manifest.
 func uploadBody(module []byte, opts PushOptions) (body []byte, contentType string, err error) {
+	code, codeType := "module", "application/wasm"
+	if opts.Runtime != "" {
+		code, codeType = "script", "text/plain; charset=utf-8"
+	}
 	if opts.Manifest == nil {
-		return module, "application/wasm", nil
+		return module, codeType, nil
 	}
 	manifestType := opts.ManifestType
 	if manifestType == "" {
@@ -94,7 +113,7 @@ func uploadBody(module []byte, opts PushOptions) (body []byte, contentType strin
 		content         []byte
 	}{
 		{"manifest", manifestType, opts.Manifest},
-		{"module", "application/wasm", module},
+		{code, codeType, module},
 	} {
 		header := textproto.MIMEHeader{}
 		header.Set("Content-Disposition", fmt.Sprintf("form-data; name=%q; filename=%q", part.name, part.name))

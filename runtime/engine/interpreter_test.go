@@ -12,14 +12,23 @@ import (
 	"github.com/marketprism/prismrt/runtime/task"
 )
 
-// interpret makes a program of the interpreter in testdata/edges/interpreter.c and a
-// script; nil is none.
-func interpret(t *testing.T, e *engine.Engine, script []byte) *engine.Program {
+// opened opens the interpreter in testdata/edges/interpreter.c.
+func opened(t *testing.T, e *engine.Engine) *engine.Interpreter {
 	t.Helper()
 	module := cProgram(t, "edges/interpreter.c")
-	v := version(task.ABICommand, module)
-	v.Prelude = script
-	p, err := e.Compile(t.Context(), v, module)
+	in, err := e.Open(t.Context(), version(task.ABICommand, module), module)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return in
+}
+
+// interpret makes a program of that interpreter, which is open, and a script.
+func interpret(t *testing.T, e *engine.Engine, script []byte) *engine.Program {
+	t.Helper()
+	v := version(task.ABICommand, script)
+	v.Prelude, v.Interpreter = script, task.DigestOf(cProgram(t, "edges/interpreter.c"))
+	p, err := e.Compile(t.Context(), v, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -33,8 +42,16 @@ func closes(t *testing.T, p *engine.Program) {
 	}
 }
 
+func closesInterpreter(t *testing.T, in *engine.Interpreter) {
+	t.Helper()
+	if err := in.Close(context.Background()); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestScriptsOfOneInterpreterDoNotDisturbEachOther(t *testing.T) {
 	e := newEngine(t, engine.Options{})
+	interpreter := opened(t, e)
 	type open struct {
 		script    string
 		program   *engine.Program
@@ -103,6 +120,7 @@ func TestScriptsOfOneInterpreterDoNotDisturbEachOther(t *testing.T) {
 		end(o)
 	}
 	t.Logf("%d calls", calls)
+	closesInterpreter(t, interpreter)
 	if s := e.Stats(); s != (engine.Stats{}) || e.Unlike() != 0 {
 		t.Errorf("at the end there is %+v, and %d were unlike the first", s, e.Unlike())
 	}
@@ -111,8 +129,15 @@ func TestScriptsOfOneInterpreterDoNotDisturbEachOther(t *testing.T) {
 func TestImagesOfScriptsShareTheirInterpreters(t *testing.T) {
 	e := newEngine(t, engine.Options{})
 	const library = 3 << 19
+	defer closesInterpreter(t, opened(t, e))
 	own := func(script []byte) int {
-		p := interpret(t, e, script)
+		var p *engine.Program
+		if script == nil {
+			module := cProgram(t, "edges/interpreter.c")
+			p = compile(t, e, task.ABICommand, module)
+		} else {
+			p = interpret(t, e, script)
+		}
 		t.Cleanup(func() { closes(t, p) })
 		begin(t, p).close(t)
 		return p.OwnBytes()
@@ -127,15 +152,16 @@ func TestImagesOfScriptsShareTheirInterpreters(t *testing.T) {
 
 func TestAScriptThatDoesNotComeToItsInputSaysWhy(t *testing.T) {
 	e := newEngine(t, engine.Options{StartTimeout: 500 * time.Millisecond})
+	interpreter := opened(t, e)
 	for script, want := range map[string]struct {
 		kind         task.Kind
 		message, log string
 	}{
 		"log no such module\nexit 3": {task.KindExit, "while it started, the program ended with exit code 3", "no such module"},
-		"log bye\nexit 0":            {task.KindExit, "while it started, the program ended with exit code 0", "bye"},
+		"log bye\nexit 0":            {task.KindInvalid, "came to its end without a look at its input", "bye"},
 		"trap":                       {task.KindTrap, "while it started, the guest trapped: unreachable", ""},
 		"log on and on\nspin":        {task.KindDeadline, "while it started", "on and on"},
-		"close 0":                    {task.KindExit, "while it started, the program ended with exit code 0", ""},
+		"close 0":                    {task.KindInvalid, "came to its end without a look at its input", ""},
 	} {
 		p := interpret(t, e, []byte(script))
 		for range 2 { // the second is asked anew
@@ -147,7 +173,7 @@ func TestAScriptThatDoesNotComeToItsInputSaysWhy(t *testing.T) {
 		}
 		closes(t, p)
 	}
-	if s := e.Stats(); s != (engine.Stats{}) {
+	if s := e.Stats(); s.Instances != 0 {
 		t.Errorf("instances that did not start are left: %+v", s)
 	}
 	// Nor do they leave anything to a script that does.
@@ -158,10 +184,16 @@ func TestAScriptThatDoesNotComeToItsInputSaysWhy(t *testing.T) {
 	}
 	i.close(t)
 	closes(t, p)
+	closesInterpreter(t, interpreter)
+	if s := e.Stats(); s != (engine.Stats{}) {
+		t.Errorf("at the end there is %+v", s)
+	}
 }
 
 func TestAnEmptyScriptIsOneToo(t *testing.T) {
-	p := interpret(t, newEngine(t, engine.Options{}), []byte{})
+	e := newEngine(t, engine.Options{})
+	defer closesInterpreter(t, opened(t, e))
+	p := interpret(t, e, []byte{})
 	defer closes(t, p)
 	i := begin(t, p)
 	defer i.close(t)
@@ -174,17 +206,35 @@ func TestAnEmptyScriptIsOneToo(t *testing.T) {
 }
 
 // An interpreter without a checkpoint would run its callers' input as scripts.
-func TestAScriptWithoutACheckpointIsRefused(t *testing.T) {
-	module := guest(t, task.ABICommand)
-	v := version(task.ABICommand, module)
-	v.Prelude, v.ImageOff = []byte("upper a script"), true
-	p, err := newEngine(t, engine.Options{}).Compile(t.Context(), v, module)
-	if err != nil {
-		t.Fatal(err)
+func TestWhatDoesNotReadAScriptIsNoInterpreter(t *testing.T) {
+	e := newEngine(t, engine.Options{})
+	for name, tt := range map[string]struct {
+		abi    task.ABI
+		module []byte
+		want   string
+	}{
+		"a library":                      {task.ABIPrism, guest(t, task.ABIPrism), "only a command"},
+		"a program that reads no script": {task.ABICommand, cProgram(t, "edges/silent.c"), "before it has read a script"},
+	} {
+		in, err := e.Open(t.Context(), version(tt.abi, tt.module), tt.module)
+		if err == nil {
+			err = in.Prepare(t.Context(), nil)
+			closesInterpreter(t, in)
+		}
+		if f := task.FaultOf(err); f == nil || f.Kind != task.KindInvalid || !strings.Contains(f.Message, tt.want) {
+			t.Errorf("%s: %v, want an invalid fault with %q", name, err, tt.want)
+		}
 	}
-	defer closes(t, p)
-	i, err := p.Instantiate(t.Context(), nil)
-	if f := task.FaultOf(err); i != nil || err == nil || f.Kind != task.KindInvalid || !strings.Contains(f.Message, "no checkpoint") {
-		t.Errorf("%v, want an invalid fault", err)
+	if s := e.Stats(); s != (engine.Stats{}) {
+		t.Errorf("at the end there is %+v", s)
+	}
+}
+
+func TestAScriptWithoutItsInterpreterIsUnavailable(t *testing.T) {
+	v := version(task.ABICommand, []byte("name it"))
+	v.Prelude, v.Interpreter = []byte("name it"), task.DigestOf([]byte("no interpreter"))
+	_, err := newEngine(t, engine.Options{}).Compile(t.Context(), v, nil)
+	if f := task.FaultOf(err); f == nil || f.Kind != task.KindUnavailable || !strings.Contains(f.Message, "runtime add") {
+		t.Errorf("%v, want an unavailable fault that says what to do", err)
 	}
 }

@@ -1,0 +1,313 @@
+package main_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// interpreterOf reads the interpreter of a language, which bench fetches.
+func interpreterOf(t *testing.T, language string) []byte {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("it compiles an interpreter")
+	}
+	module, err := os.ReadFile(filepath.Join("..", "..", "bench", "build", language+".wasm"))
+	if os.IsNotExist(err) {
+		t.Skipf("the interpreter of %s was not fetched; make -C bench python, which make test runs, does it", language)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return module
+}
+
+// startWith runs a server that has the interpreter of a language.
+func startWith(t *testing.T, language string) (s *server, data string) {
+	t.Helper()
+	module, data := interpreterOf(t, language), t.TempDir()
+	s = startPatient(t, data)
+	if status, answer := s.do("PUT", "/v1/runtimes/"+language, module); status != http.StatusCreated {
+		t.Fatalf("install %s: %d %s", language, status, answer)
+	}
+	return s, data
+}
+
+// startPatient is start for interpreters on a slow machine.
+func startPatient(t *testing.T, data string) *server {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "runtime.toml")
+	writeFile(t, file, "[upload]\ncompile_timeout = \"5m\"\nstart_timeout = \"1m\"\n")
+	return start(t, data, "--config", file)
+}
+
+// uploadScript puts a script and fails the test unless it becomes a new version.
+func (s *server) uploadScript(language, name, file, source string) {
+	s.t.Helper()
+	body, contentType := scriptForm(s.t, source, "[limits]\ntimeout = \"30s\"\n") // calls may wait on a slow machine
+	if status, answer := s.do("PUT", "/v1/plugins/"+name+"?runtime="+language+"&file="+file, body, "Content-Type", contentType); status != http.StatusCreated {
+		s.t.Fatalf("upload of %s: %d %s", name, status, answer)
+	}
+}
+
+// says calls a plugin and compares its answer.
+func (s *server) says(name, input, want string) {
+	s.t.Helper()
+	if status, answer := s.do("POST", "/v1/plugins/"+name+"/invoke", []byte(input)); status != http.StatusOK || string(answer) != want {
+		s.t.Errorf("%s answers %q with %d %q, want %q", name, input, status, answer, want)
+	}
+}
+
+const ordersInPython = `import json, os, re, sys
+
+pair = re.compile('([a-z]+)-([a-z]+)')
+calls, seen = 0, []
+
+def handle(input):
+    global calls
+    calls += 1
+    seen.append(input)
+    print('logged', file=sys.stderr)
+    print('printed')
+    order = json.loads(input)
+    if 'fail' in order:
+        raise ValueError('no ' + order['fail'])
+    symbol = pair.sub(lambda m: m[1].upper() + '/' + m[2].upper(), order['symbol'])
+    return {'symbol': symbol, 'calls': calls, 'seen': len(seen)}
+`
+
+func TestPythonScripts(t *testing.T) {
+	top := t
+	s, data := startWith(t, "python")
+	s.uploadScript("python", "orders", "orders.py", ordersInPython)
+
+	t.Run("answer, and keep nothing from call to call", func(t *testing.T) {
+		var wg sync.WaitGroup
+		for range 4 {
+			wg.Go(func() {
+				for range 25 {
+					s.says("orders", `{"symbol": "btc-usdt"}`, `{"symbol": "BTC/USDT", "calls": 1, "seen": 1}`)
+				}
+			})
+		}
+		wg.Wait()
+	})
+
+	t.Run("fail with their own traceback", func(t *testing.T) {
+		for range 2 {
+			p := s.fails(http.StatusUnprocessableEntity, "guest", "ValueError: no price", "POST", "/v1/plugins/orders/invoke", []byte(`{"fail": "price"}`))
+			want := []string{"Traceback (most recent call last):", `  File "orders.py", line 14, in handle`, `    raise ValueError('no ' + order['fail'])`, "ValueError: no price"}
+			if strings.Join(p.Stack, "\n") != strings.Join(want, "\n") {
+				t.Errorf("the traceback is %q", p.Stack)
+			}
+			if len(p.Log) != 2 || p.Log[0] != "logged" || p.Log[1] != "printed" {
+				t.Errorf("the log is %q", p.Log)
+			}
+			s.says("orders", `{"symbol": "a-b"}`, `{"symbol": "A/B", "calls": 1, "seen": 1}`)
+		}
+	})
+
+	t.Run("answer what they return", func(t *testing.T) {
+		for n, tt := range []struct{ returns, want string }{
+			{`input[::-1]`, "cba"}, {`input.decode() + 'ü'`, "abcü"}, {`None`, ""}, {`[1, {'a': None}]`, `[1, {"a": null}]`},
+			{`bytearray(input)`, "abc"}, {`memoryview(input)[1:]`, "bc"}, {`b''`, ""}, {`len(input)`, "3"}, {`input * 50000`, strings.Repeat("abc", 50000)},
+		} {
+			name := fmt.Sprint("returns", n)
+			s.uploadScript("python", name, "r.py", "def handle(input): return "+tt.returns)
+			s.says(name, "abc", tt.want)
+			s.do("DELETE", "/v1/plugins/"+name, nil)
+		}
+	})
+
+	t.Run("read standard input where they have no handler", func(t *testing.T) {
+		s.uploadScript("python", "lines", "lines.py", "import random, sys\nif __name__ == '__main__':\n  for line in sys.stdin: print(line.strip().upper())\n  print(input is not None)\n")
+		s.says("lines", "a\nb", "A\nB\nTrue\n")
+		s.says("lines", "", "True\n")
+		s.uploadScript("python", "exits", "exits.py", "import sys\nif sys.stdin.read(): sys.exit('that was too much')\n")
+		s.says("exits", "", "")
+		p := s.fails(http.StatusUnprocessableEntity, "exit", "exit code 1", "POST", "/v1/plugins/exits/invoke", []byte("a"))
+		if len(p.Log) != 1 || p.Log[0] != "that was too much" {
+			t.Errorf("the log is %q", p.Log)
+		}
+	})
+
+	t.Run("draw other random numbers in each call", func(t *testing.T) {
+		s.uploadScript("python", "draws", "draws.py", "import random\nrandom.random()\ndef handle(input): return [random.random(), random.randrange(10**9)]\n")
+		s.uploadScript("python", "drawsin", "drawsin.py", "import random, sys\nsys.stdin.read()\nprint(random.random())\n")
+		for _, name := range []string{"draws", "drawsin"} {
+			seen := make(map[string]bool)
+			for range 20 {
+				_, answer := s.do("POST", "/v1/plugins/"+name+"/invoke", nil)
+				if seen[string(answer)] {
+					t.Errorf("%s drew %s twice", name, answer)
+				}
+				seen[string(answer)] = true
+			}
+		}
+	})
+
+	t.Run("have their configuration as the environment", func(t *testing.T) {
+		body, contentType := scriptForm(t, "import os\nregion = os.environ['region']\ndef handle(input): return region", "[grants]\nconfig = {region = 'eu'}\n")
+		if status, answer := s.do("PUT", "/v1/plugins/region?runtime=python", body, "Content-Type", contentType); status != http.StatusCreated {
+			t.Fatalf("%d %s", status, answer)
+		}
+		s.says("region", "", "eu")
+	})
+
+	t.Run("are held to their limits", func(t *testing.T) {
+		body, contentType := scriptForm(t, "def handle(input):\n  if input == b'm': return str(len(bytearray(40 << 20)))\n  while input: pass\n", "[limits]\ntimeout = '30s'\nmemory = '32MiB'\nfuel = 200_000_000\n")
+		if status, answer := s.do("PUT", "/v1/plugins/greedy?runtime=python", body, "Content-Type", contentType); status != http.StatusCreated {
+			t.Fatalf("%d %s", status, answer)
+		}
+		s.fails(http.StatusUnprocessableEntity, "fuel", "limits.fuel", "POST", "/v1/plugins/greedy/invoke", []byte("f"))
+		s.fails(http.StatusUnprocessableEntity, "memory", "limits.memory", "POST", "/v1/plugins/greedy/invoke", []byte("m"))
+		s.says("greedy", "", "")
+	})
+
+	t.Run("are refused where they cannot run, by line or by name", func(t *testing.T) {
+		for source, want := range map[string]string{
+			"import json\ndef handle(input:\n  pass":      "SyntaxError: '(' was never closed (bad.py, line 2)",
+			"def handle(input):\n  return 1\n   return 2": "IndentationError: unexpected indent (bad.py, line 3)",
+			"def handle(): pass":                          "bad.py, line 1: handle takes 0 arguments",
+			"\ndef handle(a, b): pass":                    "bad.py, line 2: handle takes 2 arguments",
+			"def handle(a, *, b): pass":                   "handle takes 2 arguments",
+			"handle = 3":                                  "handle is of type int and cannot be called",
+			"async def handle(input): pass":               "handle is a coroutine",
+			"def handle(input): yield input":              "handle is a generator",
+			"import nosuch\ndef handle(input): pass":      "ModuleNotFoundError: No module named 'nosuch'",
+			"print('hello')":                              "came to its end without a look at its input",
+			"def other(input): pass":                      "came to its end without a look at its input",
+			"x = 1 / 0\ndef handle(input): pass":          "ZeroDivisionError: division by zero",
+			"\xff\xfe":                                    "bad.py",
+		} {
+			kind, status := "guest", http.StatusUnprocessableEntity
+			if strings.Contains(want, "came to") {
+				kind, status = "invalid", http.StatusBadRequest
+			}
+			p := s.fails(status, kind, want, "PUT", "/v1/plugins/bad?runtime=python&file=bad.py", []byte(source))
+			if strings.Contains(want, "Error") && !strings.Contains(strings.Join(p.Stack, "\n"), `File "bad.py", line`) {
+				t.Errorf("%q: the traceback is %q", source, p.Stack)
+			}
+		}
+		s.fails(http.StatusBadRequest, "invalid", "is no language of scripts", "PUT", "/v1/plugins/bad?runtime=cobol", []byte("x"))
+		s.fails(http.StatusBadRequest, "invalid", "file name", "PUT", "/v1/plugins/bad?runtime=python&file=..%2Fbad.py", []byte("x"))
+		s.fails(http.StatusNotFound, "not_found", "has no function", "POST", "/v1/plugins/orders/invoke/other", nil)
+	})
+
+	t.Run("take callables of every sort", func(t *testing.T) {
+		for n, source := range []string{
+			"handle = len", "handle = lambda input: len(input)", "def handle(*all): return len(all[0])", "def handle(input, more=1): return len(input)",
+			"class Handler:\n  def __call__(self, input): return len(input)\nhandle = Handler()\n",
+			"from dataclasses import dataclass\n@dataclass\nclass A:\n  b: int\ndef handle(input): return A(len(input)).b",
+			"\ufeffdef handle(input): return len(input)",
+		} {
+			name := fmt.Sprint("callable", n)
+			s.uploadScript("python", name, "c.py", source)
+			s.says(name, "abcd", "4")
+			s.do("DELETE", "/v1/plugins/"+name, nil)
+		}
+	})
+
+	t.Run("share their interpreter", func(t *testing.T) {
+		before := s.images(t)
+		const scripts = 5
+		for n := range scripts {
+			s.uploadScript("python", fmt.Sprint("small", n), "small.py", fmt.Sprintf("import json\ndef handle(input): return %d", n))
+			s.says(fmt.Sprint("small", n), "", fmt.Sprint(n))
+		}
+		each := (s.images(t) - before) / scripts
+		t.Logf("an image of a script takes %d KiB", each>>10)
+		if each > 2<<20 {
+			t.Errorf("a script takes %d bytes of its own, its interpreter has 10 MiB", each)
+		}
+	})
+
+	t.Run("run tasks that last", func(t *testing.T) {
+		status, answer := s.do("POST", "/v1/tasks?plugin=orders", []byte(`{"symbol": "x-y"}`), "Prefer", "wait=20")
+		if status != http.StatusOK || string(answer) != `{"symbol": "X/Y", "calls": 1, "seen": 1}` {
+			t.Errorf("%d %s", status, answer)
+		}
+	})
+
+	t.Run("keep their interpreter from being removed", func(t *testing.T) {
+		s.fails(http.StatusConflict, "conflict", "orders", "DELETE", "/v1/runtimes/python", nil)
+	})
+
+	t.Run("come back after a restart", func(t *testing.T) {
+		if code := s.stop(); code != 0 {
+			t.Errorf("exit code %d:\n%s", code, &s.log)
+		}
+		s = startPatient(top, data)
+		s.says("orders", `{"symbol": "btc-usdt"}`, `{"symbol": "BTC/USDT", "calls": 1, "seen": 1}`)
+		s.says("region", "", "eu")
+		_, answer := s.do("GET", "/v1/runtimes", nil)
+		var list struct {
+			Runtimes []struct {
+				Name    string
+				Scripts int
+			}
+		}
+		if err := json.Unmarshal(answer, &list); err != nil || len(list.Runtimes) != 1 || list.Runtimes[0].Name != "python" || list.Runtimes[0].Scripts < 5 {
+			t.Errorf("the runtimes are %s", answer)
+		}
+	})
+
+	t.Run("leave nothing behind when they and their language are removed", func(t *testing.T) {
+		var list struct{ Plugins []struct{ Name string } }
+		if _, answer := s.do("GET", "/v1/plugins", nil); json.Unmarshal(answer, &list) != nil || len(list.Plugins) < 5 {
+			t.Fatalf("the plugins are %s", answer)
+		}
+		for _, p := range list.Plugins {
+			if status, answer := s.do("DELETE", "/v1/plugins/"+p.Name, nil); status != http.StatusNoContent {
+				t.Fatalf("%d %s", status, answer)
+			}
+		}
+		if status, answer := s.do("DELETE", "/v1/runtimes/python", nil); status != http.StatusNoContent {
+			t.Fatalf("%d %s", status, answer)
+		}
+		s.fails(http.StatusNotFound, "not_found", "prismrt runtime add python", "PUT", "/v1/plugins/hello?runtime=python", []byte("def handle(input): pass"))
+		left, err := filepath.Glob(filepath.Join(data, "modules", "*.wasm"))
+		if err != nil || len(left) != 0 {
+			t.Errorf("modules are left: %q, %v", left, err)
+		}
+	})
+}
+
+func TestWhatIsNoInterpreterIsNotInstalled(t *testing.T) {
+	s := start(t, t.TempDir())
+	s.fails(http.StatusBadRequest, "invalid", "cannot be an interpreter", "PUT", "/v1/runtimes/python", telling(1))
+	s.fails(http.StatusBadRequest, "invalid", "is no language", "PUT", "/v1/runtimes/cobol", telling(1))
+	s.fails(http.StatusBadRequest, "invalid", "does not run a script", "PUT", "/v1/runtimes/python", obedient(t))
+	s.fails(http.StatusNotFound, "not_found", "is not installed", "DELETE", "/v1/runtimes/python", nil)
+	s.fails(http.StatusNotFound, "not_found", "prismrt runtime add python", "PUT", "/v1/plugins/hello?runtime=python", []byte("def handle(input): pass"))
+	if _, answer := s.do("GET", "/v1/runtimes", nil); strings.TrimSpace(string(answer)) != `{"runtimes":[]}` {
+		t.Errorf("the runtimes are %s", answer)
+	}
+}
+
+// scriptForm is an upload of a script with a manifest.
+func scriptForm(t *testing.T, source, manifest string) (body []byte, contentType string) {
+	t.Helper()
+	body, contentType = form(t, []byte(source), manifest)
+	return []byte(strings.ReplaceAll(string(body), `name="module"`, `name="script"`)), contentType
+}
+
+// images is how many bytes of memory the images of all guests take.
+func (s *server) images(t *testing.T) int64 {
+	t.Helper()
+	_, answer := s.do("GET", "/v1/stats", nil)
+	var stats struct {
+		Memory struct {
+			ImageBytes int64 `json:"image_bytes"`
+		}
+	}
+	if err := json.Unmarshal(answer, &stats); err != nil || stats.Memory.ImageBytes == 0 {
+		t.Fatalf("no images in %s", answer)
+	}
+	return stats.Memory.ImageBytes
+}
