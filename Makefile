@@ -61,6 +61,7 @@ test: guests testtools ## run all tests under the race detector, and without it 
 	$(GO) test ./bench
 	cd sdk/go && $(GO) test -race ./...
 	cd deploy && $(GO) test ./...
+	cd bench/extism && $(GO) test ./...
 	$(MAKE) -C sdk/c test
 
 .PHONY: lint
@@ -69,9 +70,11 @@ lint: $(LINT) ## vet and lint, guests included
 	$(LINT) run ./...
 	cd sdk/go && $(GO) vet ./... && GOOS=wasip1 GOARCH=wasm $(GO) vet ./... && $(LINT) run --config $(CURDIR)/.golangci.yml ./...
 	cd deploy && $(GO) vet ./... && $(LINT) run --config $(CURDIR)/.golangci.yml ./...
+	cd bench/extism && $(GO) vet ./... && $(LINT) run --config $(CURDIR)/.golangci.yml ./...
 	$(GO) mod tidy -diff
 	cd sdk/go && $(GO) mod tidy -diff
 	cd deploy && $(GO) mod tidy -diff
+	cd bench/extism && $(GO) mod tidy -diff
 
 $(LINT):
 	GOBIN=$(TOOLS) GOFLAGS= $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
@@ -86,8 +89,10 @@ fuzz: ## fuzz whatever reads foreign bytes, FUZZTIME (1m) each
 	$(GO) test -run '^$$' -fuzz FuzzMeter$$ -fuzztime $(FUZZTIME) ./runtime/wasm
 	$(GO) test -run '^$$' -fuzz FuzzRewrite -fuzztime $(FUZZTIME) ./runtime/wasm
 	$(GO) test -run '^$$' -fuzz FuzzMeteredRunsAsWritten -fuzztime $(FUZZTIME) -fuzzminimizetime 10x ./runtime/wasm
+	$(GO) test -run '^$$' -fuzz FuzzUnlink -fuzztime $(FUZZTIME) ./runtime/wasm
 	$(GO) test -run '^$$' -fuzz FuzzLines -fuzztime $(FUZZTIME) ./runtime/wasm/lines
 	$(GO) test -run '^$$' -fuzz Fuzz -fuzztime $(FUZZTIME) -fuzzminimizetime 10x ./host/wasi
+	$(GO) test -run '^$$' -fuzz FuzzABI -fuzztime $(FUZZTIME) -fuzzminimizetime 10x ./host/extism
 	$(GO) test -run '^$$' -fuzz FuzzParseID -fuzztime $(FUZZTIME) ./runtime/event
 	$(GO) test -run '^$$' -fuzz FuzzParseEventID -fuzztime $(FUZZTIME) ./runtime/queue
 	$(GO) test -run '^$$' -fuzz FuzzDecode -fuzztime $(FUZZTIME) ./runtime/config
@@ -105,6 +110,7 @@ fuzz: ## fuzz whatever reads foreign bytes, FUZZTIME (1m) each
 bench: guests ## run the benchmarks that BENCHMARKS.md quotes
 	$(GO) test -run '^$$' -bench . -benchmem -count 6 ./runtime/...
 	$(MAKE) -C bench
+	cd bench/extism && $(GO) test -run '^$$' -bench . -benchmem -count 6 .
 	$(GO) test -run '^$$' -bench Cost -benchtime 40x -timeout 1h ./bench
 
 .PHONY: holds

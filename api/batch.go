@@ -102,7 +102,7 @@ func checkFunction(v plugins.Version, name string) error {
 	case v.ABI.IsProgram():
 		return task.Faultf(task.KindNotFound, "%s is a command and has no function %q; call it without one", v.Ref.Plugin, name)
 	case !slices.Contains(v.Facts.Functions, name):
-		return task.Faultf(task.KindNotFound, "%s has no function %q of type () -> i32; it has %s", v.Ref.Plugin, name, strings.Join(v.Facts.Functions, ", "))
+		return task.Faultf(task.KindNotFound, "%s has no function %q; it has %s", v.Ref.Plugin, name, strings.Join(v.Facts.Functions, ", "))
 	}
 	return nil
 }

@@ -90,7 +90,7 @@ type extismCase struct {
 
 // deviations are the cases that come out otherwise here, with what comes instead.
 var deviations = map[string]struct{ why, upload, kind, detail string }{
-	"observe_c":         {why: "the host module dylibso_observe is no part of the ABI", upload: "imports dylibso_observe.instrument_enter, which nothing here provides"},
+	"observe_c":         {why: "the host module dylibso_observe is no part of the ABI", upload: "instrumented for Dylibso's Observe SDK"},
 	"http_denied_other": {why: "anybody may own a name under google.*", upload: `grants.http: "google.*" cannot be a host`},
 	"fs_tinygo":         {why: "the sandbox has no directories", kind: "guest", detail: "returned 1"},
 	"fs_std_go_reactor": {why: "the sandbox has no directories", kind: "guest", detail: "returned 1"},
@@ -208,10 +208,10 @@ func (s *server) queued(query string, input []byte, session string) (a extismAns
 	}
 	for _, e := range events {
 		// Of a task that has ended, the level is in the message.
-		level, text, leveled := strings.Cut(e.Message, ": ")
+		level, text, levelled := strings.Cut(e.Message, ": ")
 		switch {
 		case e.Type != "log":
-		case e.Level == "" && leveled && slices.Contains([]string{"trace", "debug", "info", "warn", "error"}, level):
+		case e.Level == "" && levelled && slices.Contains([]string{"trace", "debug", "info", "warn", "error"}, level):
 			a.logs = append(a.logs, strings.ToUpper(level)+": "+text)
 		case e.Level == "":
 			a.stdout += e.Message + "\n"

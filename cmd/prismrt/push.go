@@ -16,6 +16,7 @@ import (
 
 	"github.com/marketprism/prismrt/plugins"
 	"github.com/marketprism/prismrt/runtime/task"
+	"github.com/marketprism/prismrt/runtime/wasm"
 	"github.com/marketprism/prismrt/sdk/client"
 )
 
@@ -23,10 +24,11 @@ import (
 const manifestBeside = "prism.toml"
 
 type pushCmd struct {
-	File     string `arg:"" name:"file" help:"The module, a .wasm file."`
-	Name     string `placeholder:"NAME" help:"The plugin. Default: the manifest's name, else the file's without .wasm."`
-	Manifest string `placeholder:"FILE" help:"The manifest, TOML or JSON by its ending. Default: prism.toml beside the module, when there is one."`
-	NoLive   bool   `name:"no-live" help:"Only store the version; calls go on to the live one."`
+	File     string   `arg:"" name:"file" help:"The module, a .wasm file."`
+	Name     string   `placeholder:"NAME" help:"The plugin. Default: the manifest's name, else the file's without .wasm."`
+	Manifest string   `placeholder:"FILE" help:"The manifest, TOML or JSON by its ending. Default: prism.toml beside the module, when there is one."`
+	Link     []string `placeholder:"NAME=FILE" sep:"none" help:"A module that an Extism plug-in imports from, by the name it does so. May be given several times."`
+	NoLive   bool     `name:"no-live" help:"Only store the version; calls go on to the live one."`
 }
 
 // Help is shown by "prismrt push --help".
@@ -46,6 +48,9 @@ func (p *pushCmd) Run(ctx context.Context, t *terminal, g *globals) error {
 	module, err := os.ReadFile(p.File)
 	if err != nil {
 		return misuse{fmt.Errorf("cannot read the module: %w", err)}
+	}
+	if module, err = p.linked(module); err != nil {
+		return misuse{err}
 	}
 	m, err := readManifest(p.Manifest, p.File)
 	if err != nil {
@@ -77,6 +82,22 @@ func (p *pushCmd) Run(ctx context.Context, t *terminal, g *globals) error {
 		call = "curl -sS " + shellQuote(server.EndpointURL(v.Name))
 	}
 	return t.printf("%s%s", outcome(v, created), details(v, m, call))
+}
+
+// linked is the module with those that it is to be linked with.
+func (p *pushCmd) linked(module []byte) ([]byte, error) {
+	for _, text := range p.Link {
+		name, file, ok := strings.Cut(text, "=")
+		if !ok || name == "" {
+			return nil, fmt.Errorf("--link is %q; write the name of the module and its file, such as lib=lib.wasm", text)
+		}
+		other, err := os.ReadFile(file)
+		if err != nil {
+			return nil, fmt.Errorf("cannot read the linked module: %w", err)
+		}
+		module = wasm.Link(module, wasm.Linked{Name: name, Module: other})
+	}
+	return module, nil
 }
 
 // manifest is the manifest of a push. The zero manifest is none.

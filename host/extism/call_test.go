@@ -3,6 +3,7 @@ package extism
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"testing"
 
 	"github.com/marketprism/prismrt/runtime/task"
@@ -54,7 +55,7 @@ func do(h *Host, c Call, name string, params ...uint64) (result uint64, fault *t
 	}()
 	for _, f := range functions {
 		if f.name == name {
-			stack := append(params, 0)
+			stack := append(slices.Clone(params), 0)
 			f.call(h.state(c), c, stack)
 			return stack[0], nil
 		}

@@ -160,7 +160,7 @@ func memoryBytes(s *state, _ Call, stack []uint64) { stack[0] = uint64(len(s.byt
 
 // reset() ends all blocks, and with them input, output and error.
 func reset(s *state, _ Call, _ []uint64) {
-	s.memory.reset()
+	s.wipe()
 	s.input, s.output, s.err = span{}, span{}, 0
 }
 

@@ -44,13 +44,13 @@ func New(o Options) (*Host, error) {
 	o.SessionIdle = cmp.Or(o.SessionIdle, 15*time.Minute)
 	var errs []error
 	if o.Sessions < 1 {
-		errs = append(errs, fmt.Errorf("Sessions is %d; it must be over 0", o.Sessions))
+		errs = append(errs, fmt.Errorf("the field Sessions is %d; it must be over 0", o.Sessions))
 	}
 	if o.SessionMemory < int64(task.MostVars) {
-		errs = append(errs, fmt.Errorf("SessionMemory is %d; it must be %d at least, which one session may take", o.SessionMemory, task.MostVars))
+		errs = append(errs, fmt.Errorf("the field SessionMemory is %d; it must be %d at least, which one session may take", o.SessionMemory, task.MostVars))
 	}
 	if o.SessionIdle < 0 {
-		errs = append(errs, fmt.Errorf("SessionIdle is %v; it must be over 0", o.SessionIdle))
+		errs = append(errs, fmt.Errorf("the field SessionIdle is %v; it must be over 0", o.SessionIdle))
 	}
 	h := &Host{sessions: newSessions(o), transport: newTransport()}
 	if o.AllowPrivate {
@@ -109,7 +109,7 @@ func (s *state) Returned() (output []byte, failure *string) {
 
 // End ends the memory with the call.
 func (s *state) End() {
-	s.reset()
+	s.wipe()
 	s.input, s.output, s.err, s.vars, s.status, s.headers = span{}, span{}, 0, vars{}, 0, nil
 	s.host.states.Put(s.item, cap(s.bytes)+blockCost*cap(s.blocks))
 }

@@ -59,8 +59,8 @@ func (m *memory) grow(n int) {
 	m.bytes = m.bytes[:len(m.bytes)+n]
 }
 
-// reset ends all blocks.
-func (m *memory) reset() {
+// wipe ends all blocks.
+func (m *memory) wipe() {
 	clear(m.bytes)
 	m.bytes, m.blocks = m.bytes[:0], m.blocks[:0]
 }
