@@ -38,6 +38,19 @@ func (m Manifest) extism(v *task.Version, bad func(format string, args ...any)) 
 	}
 }
 
+// extismOnly refuses what a manifest says that means nothing for another contract.
+func (m Manifest) extismOnly(abi task.ABI) error {
+	for _, given := range []struct {
+		key string
+		is  bool
+	}{{"log", m.Log != nil}, {"grants.http", m.Grants.HTTP != nil}, {"grants.vars", m.Grants.Vars != nil}} {
+		if given.is && abi != task.ABIExtism {
+			return invalidManifest("%s is given and the contract is %s; only Extism plug-ins have that, so leave it out", given.key, abi)
+		}
+	}
+	return nil
+}
+
 // extismFunctions are the exports that can be called: all that a plug-in may have for a
 // handler, without those that its toolchain adds.
 func extismFunctions(m *wasm.Module) (names []string) {

@@ -120,6 +120,9 @@ func (c *Catalogue) check(p Plugin, digest task.Digest, u Upload) (Version, erro
 		return Version{}, task.Faultf(task.KindInvalid, "the module cannot be a plugin: %s", strings.Join(report.Problems, "; "))
 	}
 	run.ABI = report.ABI
+	if err := u.Manifest.extismOnly(run.ABI); err != nil {
+		return Version{}, err
+	}
 	if run.Function, err = defaultFunction(run, report, u.Manifest); err != nil {
 		return Version{}, err
 	}

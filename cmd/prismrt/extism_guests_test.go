@@ -133,6 +133,28 @@ func TestLinkedModulesAreOfTheCall(t *testing.T) {
 	s.refuses(`the form has no part "module"`, map[string][]byte{"module.lib": lib})
 }
 
+// What a plug-in has changed in a linked module while it started, is in no image of its own.
+func TestAPluginThatStartsWithALinkedModuleIsSetUpForEachCall(t *testing.T) {
+	s := start(t, t.TempDir())
+	s.uploadParts("starts", map[string][]byte{"module": extismGuest(t, "starts"), "module.lib": extismGuest(t, "lib"), "manifest": []byte("[limits]\ntimeout = \"30s\"\n")})
+	for range 5 {
+		if a := s.invoked("starts", "told", nil, ""); string(a.output) != "12" {
+			t.Errorf("%q, %+v", a.output, a.problem)
+		}
+	}
+	_, stats := s.do("GET", "/v1/plugins/starts", nil)
+	if !strings.Contains(string(stats), "it calls what it is linked with while it starts") {
+		t.Errorf("why it has no image is not told: %s", stats)
+	}
+}
+
+func TestWhatOnlyExtismPluginsHaveIsRefusedToOthers(t *testing.T) {
+	s := start(t, t.TempDir())
+	for _, manifest := range []string{"log = \"warn\"\n", "[grants]\nhttp = [\"example.com\"]\n", "[grants]\nvars = \"1KiB\"\n"} {
+		s.refuses("only Extism plug-ins have", map[string][]byte{"module": telling(1), "manifest": []byte(manifest)})
+	}
+}
+
 func TestPushLinksModules(t *testing.T) {
 	s := start(t, t.TempDir())
 	dir := t.TempDir()

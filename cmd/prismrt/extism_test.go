@@ -90,7 +90,7 @@ type extismCase struct {
 
 // deviations are the cases that come out otherwise here, with what comes instead.
 var deviations = map[string]struct{ why, upload, kind, detail string }{
-	"observe_c":         {why: "the host module dylibso_observe is no part of the ABI", upload: "imports dylibso_observe.instrument_enter, which nothing here provides"},
+	"observe_c":         {why: "the host module dylibso_observe is no part of the ABI", upload: "instrumented for Dylibso's Observe SDK"},
 	"http_denied_other": {why: "anybody may own a name under google.*", upload: `grants.http: "google.*" cannot be a host`},
 	"fs_tinygo":         {why: "the sandbox has no directories", kind: "guest", detail: "returned 1"},
 	"fs_std_go_reactor": {why: "the sandbox has no directories", kind: "guest", detail: "returned 1"},
