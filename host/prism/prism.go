@@ -23,6 +23,10 @@ import (
 // Module is the name guests import the functions from.
 const Module = "prism"
 
+// Version is that of the contract, which sdk/abi has: it and the tests there say what a
+// change is. Guests do not ask for it: what they need they import.
+const Version = "1.0"
+
 // Call is the invocation a guest acts in. The context that reaches the functions
 // must have one under task.CallKey.
 type Call interface {

@@ -66,7 +66,8 @@ class Call {
   trapped = false;
 
   #config;
-  #about;
+  #about; // the call
+  #known; // before there is one
   #input;
   #output = [];
   #log = [];
@@ -75,10 +76,11 @@ class Call {
   constructor(host, name, input) {
     this.#input = input;
     this.#config = new Map(Object.entries(host.config ?? {}));
-    this.#about = new Map([["function", name]]);
+    this.#known = new Map();
+    if (host.plugin !== undefined) this.#known.set("plugin", host.plugin);
+    if (host.version !== undefined) this.#known.set("version", String(host.version));
+    this.#about = new Map([["function", name], ...this.#known]);
     if (host.requestId !== undefined) this.#about.set("request_id", host.requestId);
-    if (host.plugin !== undefined) this.#about.set("plugin", host.plugin);
-    if (host.version !== undefined) this.#about.set("version", String(host.version));
     if (host.deadline !== undefined) this.#about.set("deadline", host.deadline.toISOString());
   }
 
@@ -97,10 +99,9 @@ class Call {
   imports() {
     return {
       prism: {
-        input_len: () => (this.live ? this.#input.length : -1),
+        input_len: () => this.#sent().length,
         input_read: (to, offset, length) => {
-          if (!this.live) return -1;
-          const part = this.#input.subarray(offset >>> 0, (offset >>> 0) + (length >>> 0));
+          const part = this.#sent().subarray(offset >>> 0, (offset >>> 0) + (length >>> 0));
           this.#bytes(to, part.length).set(part);
           return part.length;
         },
@@ -113,7 +114,7 @@ class Call {
           this.#progress.push({ done: count(done), total: count(total), message: this.#text(from, length) });
         },
         config_get: (...key) => this.#lookUp(this.#config, ...key),
-        call_get: (...key) => (this.live ? this.#lookUp(this.#about, ...key) : -1),
+        call_get: (...key) => this.#lookUp(this.live ? this.#about : this.#known, ...key),
       },
       wasi_snapshot_preview1: {
         random_get: (to, length) => {
@@ -129,6 +130,10 @@ class Call {
         },
       },
     };
+  }
+
+  #sent() {
+    return this.live ? this.#input : new Uint8Array();
   }
 
   #lookUp(values, key, keyLength, to, capacity) {

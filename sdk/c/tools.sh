@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes sure that a clang which compiles and links WebAssembly plugins is here. Where one works, this does
+# Makes sure that a clang which compiles and links WebAssembly plugins in C and C++ is here. Where one works, this does
 # nothing. On Debian and Ubuntu it installs the packages, as root or by sudo without a password. Elsewhere
 # it says what to install, and exits with 1. "tools.sh check" only looks.
 #
@@ -11,25 +11,36 @@ sysroot=${WASI_SYSROOT:+--sysroot=$WASI_SYSROOT}
 work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
 
-# works tries what a plugin needs: the C library's headers, its reactor start file, the compiler's run-time
-# library and the linker.
+# works tries what plugins need: the headers and libraries of both languages, the reactor start file, the compiler's
+# run-time library and the linker.
 works() {
 	cat >"$work/reactor.c" <<-'EOF'
 		#include <stdlib.h>
 		__attribute__((export_name("handle"))) int handle(void) { return malloc(1) == NULL; }
 	EOF
+	cat >"$work/reactor.cpp" <<-'EOF'
+		#include <string>
+		extern "C" __attribute__((export_name("handle"))) int handle() { return (int)std::to_string(rand()).size(); }
+	EOF
+	builds reactor.c && builds reactor.cpp -fno-exceptions -lc++ -lc++abi
+}
+
+builds() {
+	source=$1
+	shift
 	"$clang" --target=wasm32-wasi ${sysroot:+"$sysroot"} -O2 -mexec-model=reactor \
-		-o "$work/reactor.wasm" "$work/reactor.c" >"$work/log" 2>&1
+		-o "$work/reactor.wasm" "$work/$source" "$@" >"$work/log" 2>&1
 }
 
 give_up() {
 	{
 		echo "tools.sh: $1"
 		echo
-		echo "Building C plugins takes a clang with the WebAssembly target, wasm-ld, wasi-libc and the"
-		echo "compiler's run-time library for wasm32 of the same version as clang. Either"
+		echo "Building C and C++ plugins takes a clang with the WebAssembly target, wasm-ld, wasi-libc, and the"
+		echo "compiler's run-time library and libc++ for wasm32 of the same version as clang. Either"
 		echo
-		echo "  Debian, Ubuntu: apt-get install clang lld wasi-libc libclang-rt-NN-dev-wasm32"
+		echo "  Debian, Ubuntu: apt-get install clang lld wasi-libc libclang-rt-NN-dev-wasm32 \\"
+		echo "                          libc++-NN-dev-wasm32 libc++abi-NN-dev-wasm32"
 		echo "                  where NN is the version that clang --version tells"
 		echo "  any system:     unpack a release of https://github.com/WebAssembly/wasi-sdk and set"
 		echo "                  CLANG=.../bin/clang and WASI_SYSROOT=.../share/wasi-sysroot"
@@ -66,7 +77,8 @@ fi
 runtime=$(apt-cache search --names-only 'libclang-rt-[0-9]*-dev-wasm32' | cut -d' ' -f1 | grep -x "libclang-rt-$version-dev-wasm32") ||
 	give_up "there is no package libclang-rt-$version-dev-wasm32 for clang $version"
 
-$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends clang lld wasi-libc "$runtime" ||
+$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends clang lld wasi-libc "$runtime" \
+	"libc++-$version-dev-wasm32" "libc++abi-$version-dev-wasm32" ||
 	give_up "apt-get install failed"
 
 works || give_up "clang does not build a plugin with the packages installed"

@@ -1,7 +1,7 @@
 // The functions that a prismrt server gives its guests: sdk/abi/prism.toml. Pointers and lengths are in bytes; text is
 // UTF-8. The functions of index.ts are easier to call.
 
-/** The length of the input, -1 outside a call. */
+/** The length of the input. */
 // @ts-ignore: decorator
 @external("prism", "input_len")
 export declare function inputLen(): i32;

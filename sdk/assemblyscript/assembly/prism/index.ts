@@ -30,10 +30,10 @@ export enum Level {
   Error = 3,
 }
 
-/** Returns the input of the call. */
+/** Returns the input of the call; at the top level there is none. */
 export function input(): Uint8Array {
   const size = host.inputLen();
-  if (size < 0) throw new Error("the server refused to hand over the input: there is one only during a call");
+  if (size < 0) throw new Error("the server refused to hand over the input");
   const bytes = new Uint8Array(size);
   for (let read = 0; read < size; ) {
     const n = host.inputRead(bytes.dataStart + read, read, size - read);

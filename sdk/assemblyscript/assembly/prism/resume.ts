@@ -21,7 +21,7 @@ export function seed(): f64 {
 
 /** Seeds that generator if it was drawn from before, and runs the hooks. */
 export function resume(): void {
-  if (seeded) Math.seedRandom(draw());
+  if (seeded) NativeMath.seedRandom(draw());
   for (let i = 0; i < hooks.length; i++) hooks[i]();
 }
 
