@@ -186,7 +186,7 @@ test "json handlers take and return values" {
         .{ "{\"price\": 2.5, \"size\": 3, \"side\": \"buy\"}", "{\"cost\":7.5}", true },
         .{ "{\"price\": 2.5, \"size\": -3}", "size -3 is negative", false },
         .{ "{\"price\": 2.5,\n\"size\": []}", "the input is not as expected: UnexpectedToken at line 2 column 10", false },
-        .{ "{\"price\": 2.5}", "the input is not as expected: MissingField at line 1 column 16", false },
+        .{ "{\"price\": 2.5}", "the input is not as expected: MissingField at line 1 column 15", false },
     }) |row| {
         var got = prism.testing.call(prism.json(cost), row[0]);
         defer got.deinit();
