@@ -3,7 +3,7 @@ package sdk
 
 import "embed"
 
-// Files are the headers of C and C++, by their path below this folder.
+// Files are the headers of C and C++ and the package of Zig, by their path below this folder.
 //
-//go:embed c/prism.h c/prism.hpp c/prism_test.h
+//go:embed c/prism.h c/prism.hpp c/prism_test.h zig/src/*.zig
 var Files embed.FS

@@ -11,7 +11,8 @@ type Language struct {
 	Title string
 	Test  []string // the command that tests a project, as its author would type it
 
-	carries []string                // files of package sdk, which lie in the project
+	carries []string                // files of package sdk, which lie in the project,
+	into    string                  // in this folder; "": beside the others
 	prepare func(*Project) []string // nil: there is nothing to get
 
 	mark  string // the file by which a folder is known
@@ -23,7 +24,7 @@ type Language struct {
 }
 
 // Languages are those there are, in the order in which a folder is looked at.
-var Languages = []*Language{golang, rust, assemblyscript, cpp, c}
+var Languages = []*Language{golang, rust, zig, assemblyscript, cpp, c}
 
 // Lookup finds a language by its name, nil: there is none.
 func Lookup(name string) *Language {

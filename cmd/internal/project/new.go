@@ -39,7 +39,7 @@ func New(dir, name string, l *Language, sdk string) (_ *Project, files []string,
 	m.data.Name, m.data.Crate, m.data.SDK, m.data.Title = name, crate(name), filepath.ToSlash(sdk), l.Title
 	m.expand("templates/" + l.Name)
 	for _, file := range l.carries {
-		m.copy(file)
+		m.copy(file, path.Join(l.into, path.Base(file)))
 	}
 	p := &Project{Dir: dir, Name: name, Language: l}
 	m.data.Prepare = p.Prepare()
@@ -92,13 +92,13 @@ func (m *maker) expand(from string) {
 	})
 }
 
-// copy writes a file of package sdk beside the others.
-func (m *maker) copy(file string) {
+// copy writes a file of package sdk.
+func (m *maker) copy(file, to string) {
 	text, err := prismsdk.Files.ReadFile(file)
 	if m.err == nil && err != nil {
 		m.err = err
 	}
-	m.write(path.Base(file), text)
+	m.write(to, text)
 }
 
 func (m *maker) write(name string, text []byte) {
