@@ -65,6 +65,13 @@ func extismFunctions(m *wasm.Module) (names []string) {
 }
 
 func (r *Report) checkExtism(m *wasm.Module) {
+	told := make(map[string]bool)
+	for _, i := range r.Imports {
+		if !i.Provided && i.Kind == wasm.ExternFunc && !hostModules[i.Module] && !told[i.Module] {
+			told[i.Module] = true
+			r.problem("the functions of %q can be those of a module that you link it with: push --link %s=FILE", i.Module, i.Module)
+		}
+	}
 	if r.Functions = extismFunctions(m); len(r.Functions) == 0 {
 		r.problem("it exports no function that can be called; export one of type () -> i32 or () -> ()")
 	}

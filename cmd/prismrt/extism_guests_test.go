@@ -125,8 +125,8 @@ func TestLinkedModulesAreOfTheCall(t *testing.T) {
 		t.Errorf("after a restart: %s", after)
 	}
 
-	s.refuses("lib.count, which nothing here provides", map[string][]byte{"module": module})
-	s.refuses("lib.count, which nothing here provides", map[string][]byte{"module": module, "module.lib": extismGuest(t, "vars")})
+	s.refuses("a module that you link it with: push --link lib=FILE", map[string][]byte{"module": module})
+	s.refuses("lib.count, lib.say, lib.spin and 1 more, which nothing here provides", map[string][]byte{"module": module, "module.lib": extismGuest(t, "vars")})
 	s.refuses("give each a name of its own", map[string][]byte{"module": module, "module.lib": lib, "module.extism:host/env": lib})
 	s.refuses(`in the linked module "lib", not a WebAssembly module`, map[string][]byte{"module": module, "module.lib": []byte("text")})
 	s.refuses("only Extism plug-ins can be linked", map[string][]byte{"module": telling(1), "module.lib": lib})
