@@ -51,7 +51,7 @@ func (e example) sdk() string { return strings.Split(string(e), "/")[3] }
 // plugin is the name it is pushed under: normalise-go, normalise-cpp-c.
 func (e example) plugin() string { return filepath.Base(string(e)) + "-" + e.sdk() }
 
-// module builds the plugin as its authors would. Where its toolchain is not here the test is skipped; in CI it fails,
+// module builds the plugin as its authors would. The file is called as the folder is, up to a hyphen. Where its toolchain is not here the test is skipped; in CI it fails,
 // unless tools.sh says that it cannot be had (sdk/each.sh).
 func (e example) module(t *testing.T) []byte {
 	t.Helper()
@@ -65,7 +65,8 @@ func (e example) module(t *testing.T) []byte {
 			t.Skipf("make tools installs what this is built with, where it can be had\n%s", out)
 		}
 	}
-	return build(t, filepath.Join(string(e), "normalise.wasm"), nil, "make", "-C", filepath.Join(sdks, e.sdk()))
+	name, _, _ := strings.Cut(filepath.Base(string(e)), "-")
+	return build(t, filepath.Join(string(e), name+".wasm"), nil, "make", "-C", filepath.Join(sdks, e.sdk()))
 }
 
 func isThere(path string) bool {
@@ -117,6 +118,17 @@ func TestTheSamplePluginDoesTheSameInEveryLanguage(t *testing.T) {
 	if faults := fmt.Sprintf(`"guest":%d`, len(refusals(t))); strings.Count(string(stats), faults) != ran {
 		t.Errorf("stats do not count %s for each of %d: %s", faults, ran, stats)
 	}
+}
+
+func TestTypedJSONInAssemblyScript(t *testing.T) {
+	s := start(t, t.TempDir())
+	s.uploadPatient("quote", example(sdks+"/assemblyscript/examples/quote").module(t))
+	const order = `{"symbol":"SOLEUR","quantity":4,"prices":[1.5,2]}`
+	if status, answer := s.do("POST", "/v1/plugins/quote/invoke", []byte(order)); status != http.StatusOK || string(answer) != `{"symbol":"SOLEUR","cost":14,"currency":"EUR"}` {
+		t.Errorf("%s became %d %s", order, status, answer)
+	}
+	s.fails(422, "guest", "quantity must be above 0", "POST", "/v1/plugins/quote/invoke", []byte(`{"symbol":"SOLEUR"}`))
+	s.fails(422, "trap", "Incomplete or unterminated JSON value at ~lib/json-as/", "POST", "/v1/plugins/quote/invoke", []byte("hello"))
 }
 
 func theSampleComesOutAsItIsKept(t *testing.T, s *server, plugin string) {
