@@ -62,6 +62,7 @@ test: guests testtools ## run all tests under the race detector, and without it 
 	$(GO) test ./bench
 	cd sdk/go && $(GO) test -race ./...
 	cd deploy && $(GO) test ./...
+	cd bench/extism && $(GO) test ./...
 	$(MAKE) -C sdk/c test
 
 .PHONY: lint
@@ -70,9 +71,11 @@ lint: $(LINT) ## vet and lint, guests included
 	$(LINT) run ./...
 	cd sdk/go && $(GO) vet ./... && GOOS=wasip1 GOARCH=wasm $(GO) vet ./... && $(LINT) run --config $(CURDIR)/.golangci.yml ./...
 	cd deploy && $(GO) vet ./... && $(LINT) run --config $(CURDIR)/.golangci.yml ./...
+	cd bench/extism && $(GO) vet ./... && $(LINT) run --config $(CURDIR)/.golangci.yml ./...
 	$(GO) mod tidy -diff
 	cd sdk/go && $(GO) mod tidy -diff
 	cd deploy && $(GO) mod tidy -diff
+	cd bench/extism && $(GO) mod tidy -diff
 
 $(LINT):
 	GOBIN=$(TOOLS) GOFLAGS= $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
@@ -87,17 +90,20 @@ fuzz: ## fuzz whatever reads foreign bytes, FUZZTIME (1m) each
 	$(GO) test -run '^$$' -fuzz FuzzMeter$$ -fuzztime $(FUZZTIME) ./runtime/wasm
 	$(GO) test -run '^$$' -fuzz FuzzRewrite -fuzztime $(FUZZTIME) ./runtime/wasm
 	$(GO) test -run '^$$' -fuzz FuzzMeteredRunsAsWritten -fuzztime $(FUZZTIME) -fuzzminimizetime 10x ./runtime/wasm
+	$(GO) test -run '^$$' -fuzz FuzzUnlink -fuzztime $(FUZZTIME) ./runtime/wasm
 	$(GO) test -run '^$$' -fuzz FuzzLines -fuzztime $(FUZZTIME) ./runtime/wasm/lines
 	$(GO) test -run '^$$' -fuzz Fuzz -fuzztime $(FUZZTIME) -fuzzminimizetime 10x ./host/wasi
+	$(GO) test -run '^$$' -fuzz FuzzABI -fuzztime $(FUZZTIME) -fuzzminimizetime 10x ./host/extism
 	$(GO) test -run '^$$' -fuzz FuzzParseID -fuzztime $(FUZZTIME) ./runtime/event
 	$(GO) test -run '^$$' -fuzz FuzzParseEventID -fuzztime $(FUZZTIME) ./runtime/queue
 	$(GO) test -run '^$$' -fuzz FuzzDecode -fuzztime $(FUZZTIME) ./runtime/config
+	$(GO) test -run '^$$' -fuzz FuzzResponse -fuzztime $(FUZZTIME) ./runtime/cgi
 	$(GO) test -run '^$$' -fuzz FuzzSplit -fuzztime $(FUZZTIME) ./api
 	$(GO) test -run '^$$' -fuzz FuzzQuoted -fuzztime $(FUZZTIME) ./api
 	$(GO) test -run '^$$' -fuzz FuzzTaskLine -fuzztime $(FUZZTIME) ./api
 	$(GO) test -run '^$$' -fuzz FuzzEvents -fuzztime $(FUZZTIME) ./sdk/client
 	$(GO) test -run '^$$' -fuzz FuzzParseManifest -fuzztime $(FUZZTIME) ./plugins
-	$(GO) test -run '^$$' -fuzz FuzzCheck -fuzztime $(FUZZTIME) -fuzzminimizetime 10x ./runtime/callback
+	$(GO) test -run '^$$' -fuzz FuzzCheck -fuzztime $(FUZZTIME) -fuzzminimizetime 10x ./runtime/outbound
 	$(GO) test -run '^$$' -fuzz FuzzParseSpec -fuzztime $(FUZZTIME) -fuzzminimizetime 10x ./runtime/schedule
 	cd sdk/go && $(GO) test -run '^$$' -fuzz Fuzz -fuzztime $(FUZZTIME) ./examples/normalise
 
@@ -105,6 +111,7 @@ fuzz: ## fuzz whatever reads foreign bytes, FUZZTIME (1m) each
 bench: guests ## run the benchmarks that BENCHMARKS.md quotes
 	$(GO) test -run '^$$' -bench . -benchmem -count 6 ./runtime/...
 	$(MAKE) -C bench
+	cd bench/extism && $(GO) test -run '^$$' -bench . -benchmem -count 6 .
 	$(GO) test -run '^$$' -bench Cost -benchtime 40x -timeout 1h ./bench
 
 .PHONY: holds

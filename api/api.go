@@ -126,6 +126,9 @@ func New(o Options) http.Handler {
 	r.Post("/v1/plugins/{name}/batch", s.handle(s.batch))
 	r.Post("/v1/plugins/{name}/batch/{function}", s.handle(s.batch))
 
+	r.Handle("/x/{name}", s.handle(s.cgi, anyParameter))
+	r.Handle("/x/{name}/*", s.handle(s.cgi, anyParameter))
+
 	if s.Queue != nil {
 		s.routeTasks(r)
 	}

@@ -101,10 +101,10 @@ func checkFunction(v plugins.Version, name string) error {
 		return nil
 	case v.ABI == task.ABIScript:
 		return task.Faultf(task.KindNotFound, "%s is a script and has no function %q; call it without one", v.Ref.Plugin, name)
-	case v.ABI == task.ABICommand:
+	case v.ABI.IsProgram():
 		return task.Faultf(task.KindNotFound, "%s is a command and has no function %q; call it without one", v.Ref.Plugin, name)
 	case !slices.Contains(v.Facts.Functions, name):
-		return task.Faultf(task.KindNotFound, "%s has no function %q of type () -> i32; it has %s", v.Ref.Plugin, name, strings.Join(v.Facts.Functions, ", "))
+		return task.Faultf(task.KindNotFound, "%s has no function %q; it has %s", v.Ref.Plugin, name, strings.Join(v.Facts.Functions, ", "))
 	}
 	return nil
 }

@@ -92,6 +92,10 @@ func (s *server) openIntake(w http.ResponseWriter, r *request) (*intake, error) 
 	if err := setSubmission(&query, r.URL.RawQuery); err != nil {
 		return nil, err
 	}
+	var err error
+	if query.Terms.Session, err = sessionOf(r.Header); err != nil {
+		return nil, err
+	}
 	mediaType, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	how := taskNotations[mediaType]
 	if how == nil {
@@ -105,7 +109,6 @@ func (s *server) openIntake(w http.ResponseWriter, r *request) (*intake, error) 
 	if err := t.expect(&query); err != nil {
 		return nil, err
 	}
-	var err error
 	t.duplex, err = newDuplex(w, r, s.BodyTimeout, s.BodyTimeout)
 	return t, err
 }

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"strconv"
 	"time"
+	"unicode/utf8"
 
 	"github.com/marketprism/prismrt/runtime/reuse"
 	"github.com/marketprism/prismrt/runtime/task"
@@ -65,7 +66,24 @@ func invocationOf(r *request) (task.Invocation, error) {
 		}
 		in.Timeout = timeout
 	}
-	return in, nil
+	var err error
+	in.Session, err = sessionOf(r.Header)
+	return in, err
+}
+
+// mostSession bounds what a session is called, in bytes.
+const mostSession = 128
+
+// sessionOf reads the header Prism-Session. Without it, it is "".
+func sessionOf(header http.Header) (string, error) {
+	values := header["Prism-Session"]
+	if len(values) == 0 {
+		return "", nil
+	}
+	if name := values[0]; len(values) == 1 && name != "" && len(name) <= mostSession && utf8.ValidString(name) {
+		return name, nil
+	}
+	return "", task.Faultf(task.KindInvalid, "the header Prism-Session is %.80q; send it once, with text of 1 to %d bytes", values, mostSession)
 }
 
 var octets = []string{"application/octet-stream"}

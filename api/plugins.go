@@ -107,6 +107,7 @@ type limits struct {
 // grants names what was granted; the values are the operator's.
 type grants struct {
 	Config []string `json:"config"`
+	HTTP   []string `json:"http"` // hosts
 }
 
 func describe(v plugins.Version, live int) version {
@@ -123,7 +124,7 @@ func describe(v plugins.Version, live int) version {
 			MemoryBytes: int64(v.Run.Limits.Memory), TimeoutMS: float64(time.Duration(v.Run.Limits.Timeout).Microseconds()) / 1000,
 			Fuel: v.Run.Limits.Fuel, StackBytes: int64(v.Run.Limits.Stack), InputBytes: int64(v.Run.Limits.Input), OutputBytes: int64(v.Run.Limits.Output), InstancesMin: v.Run.Min, InstancesMax: v.Run.Max,
 		},
-		Grants:   grants{Config: config},
+		Grants:   grants{Config: config, HTTP: list(v.Run.HTTP)},
 		Health:   checkOf(v.Run.Health),
 		Manifest: v.Manifest, CreatedAt: v.CreatedAt,
 	}

@@ -27,9 +27,15 @@ func nextParameter(query string) (name, value, rest string, err error) {
 	return name, value, rest, nil
 }
 
+// anyParameter is known by a route whose query is not ours.
+const anyParameter = "*"
+
 // checkQuery refuses parameters a route does not know, by name, and those that cannot be
 // read.
 func checkQuery(r *http.Request, known []string) error {
+	if slices.Contains(known, anyParameter) {
+		return nil
+	}
 	for rest := r.URL.RawQuery; rest != ""; {
 		var name string
 		var err error

@@ -154,5 +154,8 @@ func (s *server) inputLimit(plugin, version string) (task.Bytes, error) {
 		return 0, task.Faultf(task.KindNotFound, "%s has no live version; make one live, or name one with version=1", plugin)
 	}
 	v, err := p.Version(number)
+	if err == nil {
+		err = v.RunsTasks()
+	}
 	return v.Run.Limits.Input, err
 }

@@ -66,11 +66,14 @@ func (s *server) submit(w http.ResponseWriter, r *request) error {
 	if err := setSubmission(of, r.URL.RawQuery); err != nil {
 		return err
 	}
+	var err error
+	if of.Terms.Session, err = sessionOf(r.Header); err != nil {
+		return err
+	}
 	if of.Plugin == "" {
 		return task.Faultf(task.KindInvalid, "which plugin is to run the task? Add plugin=NAME to the query")
 	}
 	r.plugin = of.Plugin
-	var err error
 	if of.Key, err = idempotencyKey(r.Header); err != nil {
 		return err
 	}

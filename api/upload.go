@@ -7,9 +7,11 @@ import (
 	"mime"
 	"mime/multipart"
 	"net/http"
+	"strings"
 
 	"github.com/marketprism/prismrt/plugins"
 	"github.com/marketprism/prismrt/runtime/task"
+	"github.com/marketprism/prismrt/runtime/wasm"
 )
 
 func (s *server) putPlugin(w http.ResponseWriter, r *request) error {
@@ -51,7 +53,12 @@ func (s *server) putPlugin(w http.ResponseWriter, r *request) error {
 	return s.writeJSON(w, status, describe(v, p.Live))
 }
 
-// readForm reads an upload of the parts "module", or "script", and "manifest".
+// linkedPart begins the names of parts that are modules which the plug-in imports from; the
+// name by which it does follows.
+const linkedPart = "module."
+
+// readForm reads an upload of the parts "module", or "script", and "manifest", and of what is linked with the
+// module.
 func (s *server) readForm(w http.ResponseWriter, r *request, u *plugins.Upload) error {
 	done := s.limitReading(w)
 	limit := s.MaxModule + s.MaxManifest + maxJSON // and what stands around them
@@ -66,6 +73,7 @@ func (s *server) readForm(w http.ResponseWriter, r *request, u *plugins.Upload) 
 	if u.Runtime != "" {
 		code = "script"
 	}
+	var linked []wasm.Linked
 	for {
 		part, err := form.NextPart()
 		if errors.Is(err, io.EOF) {
@@ -79,13 +87,17 @@ func (s *server) readForm(w http.ResponseWriter, r *request, u *plugins.Upload) 
 			return task.Faultf(task.KindInvalid, "the form has the part %.80q twice", name)
 		}
 		seen[name] = true
-		switch name {
-		case code:
+		switch {
+		case strings.HasPrefix(name, linkedPart):
+			l := wasm.Linked{Name: name[len(linkedPart):]}
+			l.Module, err = readPart(part, s.MaxModule, "upload.module of this server")
+			linked = append(linked, l)
+		case name == code:
 			u.Module, err = readPart(part, s.MaxModule, "upload.module of this server")
-		case "manifest":
+		case name == "manifest":
 			u.Manifest, err = s.readManifest(part)
 		default:
-			err = task.Faultf(task.KindInvalid, "the form has the unknown part %.80q; known are %s and manifest", name, code)
+			err = task.Faultf(task.KindInvalid, "the form has the unknown part %.80q; known are %s, manifest and module.NAME", name, code)
 		}
 		if err != nil {
 			return err
@@ -93,6 +105,12 @@ func (s *server) readForm(w http.ResponseWriter, r *request, u *plugins.Upload) 
 	}
 	if !seen[code] {
 		return task.Faultf(task.KindInvalid, "the form has no part %q", code)
+	}
+	for _, l := range linked {
+		u.Module = wasm.Link(u.Module, l)
+	}
+	if len(u.Module) > int(s.MaxModule) {
+		return task.Faultf(task.KindTooLarge, "the modules are together over upload.module of this server, which is %v", s.MaxModule)
 	}
 	done()
 	return nil

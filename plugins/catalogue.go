@@ -98,6 +98,14 @@ type Version struct {
 	Run   task.Version // how it runs; its defaults are those of now
 }
 
+// RunsTasks refuses a version that no task can be run by.
+func (v Version) RunsTasks() error {
+	if v.ABI == task.ABICGI {
+		return task.Faultf(task.KindInvalid, "%s is a CGI program, which answers HTTP requests and runs no tasks; call it at /x/%[1]s", v.Ref.Plugin)
+	}
+	return nil
+}
+
 // Facts are what was found in a module, kept so that it need not be read again.
 type Facts struct {
 	Function  string   `json:"function,omitempty"`  // the default handler

@@ -3,7 +3,6 @@ package plugins
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/marketprism/prismrt/runtime/task"
 	"github.com/marketprism/prismrt/runtime/wasm"
@@ -44,22 +43,44 @@ const start = "_start"
 // empty the contract is found; otherwise the module is held to it. The error, a
 // fault of kind invalid, is of a module that cannot be read at all.
 func Inspect(module []byte, hosts Hosts, abi task.ABI) (Report, error) {
+	module, linked := wasm.Unlink(module)
 	m, err := wasm.Parse(module)
 	if err != nil {
 		return Report{}, task.Faultf(task.KindInvalid, "%w", err)
 	}
 	r := Report{ABI: abi, Exports: m.Exports, Memory: m.Memory}
-	r.checkImports(m, hosts)
+	with, err := r.checkLinked(linked, hosts)
+	if err != nil {
+		return Report{}, err
+	}
+	recognised := r.checkImports(m, with)
 	if r.ABI == "" {
-		r.ABI = r.findABI(m)
+		r.ABI = r.findABI(m, recognised)
+	}
+	if linked != nil && r.ABI != task.ABIExtism && r.ABI != "" {
+		r.problem("it is a %s and has linked modules; only Extism plug-ins can be linked with others", r.ABI)
 	}
 	switch r.ABI {
-	case task.ABICommand:
+	case task.ABICommand, task.ABICGI:
 		r.checkCommand(m)
 	case task.ABIPrism:
 		r.checkPrism(m)
+	case task.ABIExtism:
+		r.checkExtism(m)
 	}
 	return r, nil
+}
+
+// Version is how a module would run that was found to be r, with this manifest. Faults are
+// those of an upload.
+func (m Manifest) Version(d Defaults, r Report) (task.Version, error) {
+	v := task.Version{ABI: r.ABI}
+	if err := m.apply(d, &v); err != nil {
+		return v, err
+	}
+	var err error
+	v.Function, err = defaultFunction(v, r, m)
+	return v, err
 }
 
 func (r *Report) problem(format string, args ...any) {
@@ -68,11 +89,13 @@ func (r *Report) problem(format string, args ...any) {
 
 // findABI tells the contract from imports and exports (DESIGN.md, "Guest
 // contracts").
-func (r *Report) findABI(m *wasm.Module) task.ABI {
+func (r *Report) findABI(m *wasm.Module, recognised bool) task.ABI {
 	_, isCommand := m.Export(start)
 	usesPrism := m.ImportsFrom(prismModule)
 	handles := slices.Contains(m.Handlers(), "handle")
 	switch {
+	case m.ImportsFrom(extismModule):
+		return task.ABIExtism // also those that export _start, which is one of their functions
 	case isCommand && usesPrism && handles:
 		// It would run, do nothing and answer nothing.
 		r.problem("it exports both _start and prism handlers, so it is a handler library that was built as a program; " +
@@ -82,51 +105,72 @@ func (r *Report) findABI(m *wasm.Module) task.ABI {
 		return task.ABICommand
 	case usesPrism:
 		return task.ABIPrism
-	case m.ImportsFrom("extism:host/env"):
-		r.problem("it is an Extism plug-in; this version of prismrt does not run those")
+	case recognised:
 		return ""
 	}
+	also := ""
+	if handlers := m.Handlers(); len(handlers) > 0 {
+		also = fmt.Sprintf("; if %s is a handler that needs no input, say abi = \"prism\" in the manifest", handlers[0])
+	} else if list := typed(m.Exports); list != "" {
+		also = "; it exports " + list + ", and nothing here calls those"
+	}
 	r.problem("it is neither a command (no export _start) nor a handler library (no imports from %q); "+
-		"build a program that reads standard input, or use one of the SDKs", prismModule)
+		"build a program that reads standard input, or use one of the SDKs%s", prismModule, also)
 	return ""
 }
 
-func (r *Report) checkImports(m *wasm.Module, hosts Hosts) {
+// checkImports compares what a module needs with what there is. It reports true where
+// what is missing is of a contract that was recognised: then nothing else need be said of
+// what the module is not.
+func (r *Report) checkImports(m *wasm.Module, hosts Hosts) (recognised bool) {
+	var none []missing
 	for _, i := range m.Imports {
 		if i.Kind != wasm.ExternFunc {
 			r.Imports = append(r.Imports, Import{Import: i})
-			r.problem("it imports the %s %s; only functions can be imported", i.Kind, i)
+			r.problem("it imports the %s %s, %s", i.Kind, i, foreignExtern(i))
 			continue
 		}
 		t, ok := hosts.Provides(i)
 		r.Imports = append(r.Imports, Import{i, ok && t.Equal(i.Type)})
 		switch {
-		case !ok && i.Module == "wasi_unstable":
-			r.problem("it imports %s, of a WASI before preview 1; build it with a current toolchain", i)
-		case !ok && strings.HasPrefix(i.Module, "wasi:"):
-			r.problem("it imports %s, of WASI preview 2; build it for preview 1, such as --target wasm32-wasip1", i)
 		case !ok:
-			r.problem("it imports %s, which nothing here provides; known are WASI preview 1 and the functions of %q", i, prismModule)
+			n := slices.IndexFunc(none, func(m missing) bool { return m.module == i.Module })
+			if n < 0 {
+				n, none = len(none), append(none, missing{module: i.Module})
+			}
+			none[n].names = append(none[n].names, i.Name)
 		case !t.Equal(i.Type):
 			r.problem("it imports %s as %s; it is %s", i, i.Type, t)
 		}
 	}
+	for _, n := range none {
+		says, contract := foreign(n.module, n.names)
+		r.problem("it imports %s, %s", n, says)
+		recognised = recognised || contract
+	}
+	return recognised
 }
 
 func (r *Report) checkCommand(m *wasm.Module) {
 	e, ok := m.Export(start)
 	if !ok {
-		r.problem("a command must export _start; build it as a program, not as a library")
+		r.problem("a program must export _start, and it does not; build it as a program, not as a library (-buildmode=c-shared, -mexec-model=reactor, --crate-type cdylib)")
 		return
 	}
 	if e.Kind != wasm.ExternFunc || len(e.Type.Params)+len(e.Type.Results) > 0 {
-		r.problem("its _start must be a function of type () -> ()")
+		r.problem("its _start is a %s %s; it must be a function of type () -> ()", e.Kind, e.Type)
 	}
 }
 
 func (r *Report) checkPrism(m *wasm.Module) {
 	if r.Functions = m.Handlers(); len(r.Functions) == 0 {
-		r.problem("it exports no handler; export a function of type () -> i32, such as \"handle\"")
+		also := ""
+		if e, ok := m.Export("handle"); ok && e.Kind == wasm.ExternFunc {
+			also = fmt.Sprintf("; its export handle is of type %s", e.Type)
+		} else if list := typed(m.Exports); list != "" {
+			also = "; it exports " + list
+		}
+		r.problem("it exports no handler, which is a function of type () -> (i32), such as \"handle\", that takes its input with input_read%s", also)
 	}
 	if m.Memory == nil {
 		r.problem("it has no memory for the host to write its input to")

@@ -93,18 +93,44 @@ func TestWhatCannotBeAPluginIsToldWhy(t *testing.T) {
 		"an import of another type":   {guest(true, []string{"wasi_snapshot_preview1 proc_exit"}, "_start"), "", "as (i32, i32) -> (); it is (i32) -> ()"},
 		"preview 2":                   {guest(true, []string{"wasi:cli/run run"}, "_start"), "", "--target wasm32-wasip1"},
 		"before preview 1":            {guest(true, []string{"wasi_unstable fd_write"}, "_start"), "", "current toolchain"},
-		"an Extism plug-in":           {guest(true, []string{"extism:host/env alloc"}, "run"), "", "Extism"},
+		"an Extism plug-in's own":     {guest(true, []string{"extism:host/user hello"}, "run"), "", "functions of the program that it was a plug-in of"},
+		"waPC":                        {guest(true, []string{"wapc __guest_request", "wapc __guest_response"}, "compute"), "", "wapc.__guest_request, wapc.__guest_response, so it is a waPC guest"},
+		"http-wasm":                   {guest(true, []string{"http_handler get_method"}, "compute"), "", "http-wasm handler"},
+		"Emscripten":                  {guest(true, []string{"env emscripten_resize_heap"}, "_start"), "", "Emscripten"},
+		"AssemblyScript":              {guest(true, []string{"env abort", "env seed"}, "compute"), "", "--use abort="},
+		"wasm-bindgen":                {guest(true, []string{"wbg __wbg_log_1"}, "compute"), "", "wasm-bindgen"},
+		"Go for browsers":             {guest(true, []string{"gojs runtime.wasmExit"}, "compute"), "", "GOOS=wasip1"},
+		"threads":                     {guest(true, []string{"wasi thread-spawn"}, "_start"), "", "threads"},
+		"not of preview 1":            {guest(true, []string{"wasi_snapshot_preview1 sock_open"}, "_start"), "", "which WASI preview 1 does not have"},
+		"many that nobody has":        {guest(true, []string{"env a1", "env b1", "env c1", "env d1", "env e1"}, "_start"), "", "env.a1, env.b1, env.c1 and 2 more, which nothing here provides"},
+		"a handler by another name":   {guest(true, nil, "compute"), "", "say abi = \"prism\""},
 		"no handler":                  {guest(true, []string{"prism fail"}), "", "no handler"},
 		"no memory":                   {guest(false, []string{"prism fail"}, "handle"), "", "no memory"},
-		"no _start":                   {guest(true, nil, "handle"), task.ABICommand, "must export _start"},
+		"no _start":                   {guest(true, nil, "handle"), task.ABICommand, "a program must export _start"},
 	} {
 		r, err := plugins.Inspect(tt.module, hosts{}, tt.abi)
 		if got := strings.Join(r.Problems, "\n"); err != nil || !strings.Contains(got, tt.want) {
 			t.Errorf("%s: problems %q, %v; want one that says %q", name, got, err, tt.want)
 		}
 	}
+	for text, want := range map[string]string{
+		"text": "upload the .wasm file", "\x7fELF\x02\x01": "GOOS=wasip1", "(module)": "wat2wasm", "\x1f\x8b\x08": "unpack it",
+	} {
+		if _, err := plugins.Inspect([]byte(text), hosts{}, ""); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v; want an error that says %q", text, err, want)
+		}
+	}
 	if _, err := plugins.Inspect([]byte("text"), hosts{}, ""); task.FaultOf(err).Kind != task.KindInvalid {
 		t.Errorf("text: %v", err)
+	}
+}
+
+func TestAGuestOfAnotherContractIsNotToldWhatElseItIsNot(t *testing.T) {
+	for _, imports := range []string{"wapc __guest_request", "http_handler get_method", "gojs runtime.wasmExit"} {
+		r, err := plugins.Inspect(guest(true, []string{imports}, "compute"), hosts{}, "")
+		if err != nil || len(r.Problems) != 1 {
+			t.Errorf("%s: problems %q, %v; want one", imports, r.Problems, err)
+		}
 	}
 }
 

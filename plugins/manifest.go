@@ -13,6 +13,7 @@ import (
 
 	"github.com/BurntSushi/toml"
 
+	"github.com/marketprism/prismrt/runtime/cgi"
 	"github.com/marketprism/prismrt/runtime/task"
 )
 
@@ -22,6 +23,8 @@ type Manifest struct {
 	Name     *string   `toml:"name" json:"name,omitempty"`         // the path of the upload names it, too
 	ABI      *task.ABI `toml:"abi" json:"abi,omitempty"`           // found by itself
 	Function *string   `toml:"function" json:"function,omitempty"` // the default handler ["handle"]
+	Args     []string  `toml:"args" json:"args,omitempty"`         // that a program is started with, after its name [none]
+	Log      *string   `toml:"log" json:"log,omitempty"`           // the least an Extism plug-in logs at: trace, debug, info, warn, error, off ["info"]
 	Image    *string   `toml:"image" json:"image,omitempty"`       // "off": each call has an instance set up for it alone ["on"]
 	Limits   Limits    `toml:"limits" json:"limits,omitzero"`
 	Pool     Pool      `toml:"pool" json:"pool,omitzero"`
@@ -57,6 +60,8 @@ type Health struct {
 // Grants are what the plugin may use besides its input.
 type Grants struct {
 	Config map[string]string `toml:"config" json:"config,omitempty"`
+	HTTP   []string          `toml:"http" json:"http,omitempty"` // hosts that an Extism plug-in's requests may go to: a name, *.example.com or an address [none]
+	Vars   *task.Bytes       `toml:"vars" json:"vars,omitempty"` // that an Extism plug-in may keep in a session; 0B: none ["1MiB"]
 }
 
 // ParseTOML reads a manifest. Unknown keys are refused by their full path.
@@ -71,8 +76,8 @@ func ParseTOML(text []byte) (Manifest, error) {
 		unknown = append(unknown, key.String())
 	}
 	if len(unknown) > 0 {
-		return Manifest{}, invalidManifest("unknown key %s; known are name, abi, function, image, limits.{memory,timeout,fuel,stack,input,output}, "+
-			"pool.{min,max}, health.{input,expect,every,failover}, tasks.{retries,backoff,max_backoff,concurrency,rate,keep,keep_dead} and grants.config", strings.Join(unknown, ", "))
+		return Manifest{}, invalidManifest("unknown key %s; known are name, abi, function, args, log, image, limits.{memory,timeout,fuel,stack,input,output}, "+
+			"pool.{min,max}, health.{input,expect,every,failover}, tasks.{retries,backoff,max_backoff,concurrency,rate,keep,keep_dead} and grants.{config,http,vars}", strings.Join(unknown, ", "))
 	}
 	if r := m.Tasks.Rate; r != nil && (math.IsNaN(*r) || math.IsInf(*r, 0)) { // which TOML has, and JSON, in which it is kept, has not
 		return Manifest{}, invalidManifest("tasks.rate is %v; write a number", *r)
@@ -179,16 +184,22 @@ func (m Manifest) apply(d Defaults, v *task.Version) error {
 			bad("function is empty; name an exported handler, or leave it out for \"handle\"")
 		}
 	}
+	v.Args = m.Args
+	checkArgs(m, bad)
 	if m.Image != nil {
 		if v.ImageOff = *m.Image == "off"; !v.ImageOff && *m.Image != "on" {
 			bad("image is %q; it must be on or off", *m.Image)
 		}
 	}
-	if m.ABI != nil && !slices.Contains([]task.ABI{task.ABICommand, task.ABIPrism}, *m.ABI) {
-		bad("abi is %q; it must be command or prism, or left out to be found", *m.ABI)
+	if m.ABI != nil && !slices.Contains([]task.ABI{task.ABICommand, task.ABIPrism, task.ABIExtism, task.ABICGI}, *m.ABI) {
+		bad("abi is %q; it must be command, prism, extism or cgi, or left out to be found", *m.ABI)
 	}
 
+	m.extism(v, bad)
 	m.Health.apply(v, bad)
+	if m.ABI != nil && *m.ABI == task.ABICGI {
+		m.checkCGI(bad)
+	}
 	v.Tasks = m.Tasks.over(d.Tasks, bad)
 
 	v.Config = m.Grants.Config
@@ -202,6 +213,33 @@ func (m Manifest) apply(d Defaults, v *task.Version) error {
 		return invalidManifest("%s", strings.Join(wrong, "; "))
 	}
 	return nil
+}
+
+// maxArgs bounds the arguments together, in bytes.
+const maxArgs = 64 << 10
+
+func checkArgs(m Manifest, bad func(format string, args ...any)) {
+	length := 0
+	for _, a := range m.Args {
+		if length += len(a) + 1; strings.Contains(a, "\x00") {
+			bad("args has %.40q, which holds a zero byte", a)
+		}
+	}
+	if length > maxArgs {
+		bad("args take %v; %v is the most", task.Bytes(length), task.Bytes(maxArgs))
+	}
+}
+
+// checkCGI checks what is not the manifest's to say of a CGI program.
+func (m Manifest) checkCGI(bad func(format string, args ...any)) {
+	if m.Health.Input != nil {
+		bad("health.input is of a canary call, which CGI programs do not get; leave it out")
+	}
+	for key := range m.Grants.Config {
+		if cgi.IsMetaVariable(key) {
+			bad("grants.config has the key %q, which CGI has for the request", key)
+		}
+	}
 }
 
 // Bounds of health.every.

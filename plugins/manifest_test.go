@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/marketprism/prismrt/plugins"
+	"github.com/marketprism/prismrt/runtime/task"
 )
 
 const wholeTOML = `
@@ -90,6 +91,39 @@ func TestBadManifestsAreRefusedByName(t *testing.T) {
 			if err == nil || !strings.Contains(err.Error(), want) {
 				t.Errorf("%s: error %v, want one that says %q", name, err, want)
 			}
+		}
+	}
+}
+
+func TestWhatAManifestSaysIsHeldToTheContract(t *testing.T) {
+	for text, tt := range map[string]struct {
+		abi  task.ABI
+		want string // "": it is good
+	}{
+		"args = ['-c', 'print(1)']":                                 {task.ABICommand, ""},
+		"abi = 'cgi'\nargs = ['a']\n[grants.config]\nregion = 'eu'": {task.ABICGI, ""},
+		"args = ['-v']":          {task.ABIPrism, "args are for programs"},
+		"args = [\"a\\u0000b\"]": {task.ABICommand, "zero byte"},
+		"args = ['" + strings.Repeat("x", 70_000) + "']":   {task.ABICommand, "64KiB is the most"},
+		"abi = 'cgi'\n[health]\ninput = ''":                {task.ABICGI, "CGI programs do not get"},
+		"abi = 'cgi'\n[grants.config]\nPATH_INFO = '/'":    {task.ABICGI, `the key "PATH_INFO", which CGI has`},
+		"abi = 'cgi'\n[grants.config]\nHTTP_X_USER = 'me'": {task.ABICGI, `the key "HTTP_X_USER", which CGI has`},
+		"abi = 'fastcgi'":   {task.ABICommand, "must be command, prism, extism or cgi"},
+		"function = 'main'": {task.ABICGI, "which has none"},
+	} {
+		m, err := plugins.ParseTOML([]byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		limits := task.Limits{Memory: 1 << 20, Timeout: 1, Fuel: 1, Stack: 1, Input: 1, Output: 1}
+		v, err := m.Version(plugins.Defaults{Limits: limits, MaxLimits: limits, Max: 1, MaxMax: 1}, plugins.Report{ABI: tt.abi})
+		switch {
+		case tt.want == "":
+			if err != nil || len(v.Args) != len(m.Args) {
+				t.Errorf("%.60s: %+v, %v", text, v, err)
+			}
+		case err == nil || !strings.Contains(err.Error(), tt.want):
+			t.Errorf("%.60s: %v; want an error that says %q", text, err, tt.want)
 		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/marketprism/prismrt/runtime/store"
 	"github.com/marketprism/prismrt/runtime/task"
+	"github.com/marketprism/prismrt/runtime/wasm"
 )
 
 // Upload is a module and what its uploader says of it.
@@ -119,10 +120,13 @@ func (c *Catalogue) check(p Plugin, digest task.Digest, u Upload) (Version, erro
 		return Version{}, task.Faultf(task.KindInvalid, "the module cannot be a plugin: %s", strings.Join(report.Problems, "; "))
 	}
 	run.ABI = report.ABI
+	if err := u.Manifest.extismOnly(run.ABI); err != nil {
+		return Version{}, err
+	}
 	if run.Function, err = defaultFunction(run, report, u.Manifest); err != nil {
 		return Version{}, err
 	}
-	if run.Health.Input != nil && run.ABI == task.ABIPrism && !slices.Contains(report.Functions, run.Function) {
+	if run.Health.Input != nil && !run.ABI.IsProgram() && !slices.Contains(report.Functions, run.Function) {
 		return Version{}, invalidManifest("health.input is for the default handler and there is none; set function to one of %s", strings.Join(report.Functions, ", "))
 	}
 	facts := Facts{Function: run.Function, Functions: report.Functions}
@@ -154,14 +158,26 @@ func newVersion(run task.Version, u Upload, facts Facts) (Version, error) {
 // defaultFunction settles which handler answers calls that name none.
 func defaultFunction(v task.Version, r Report, m Manifest) (string, error) {
 	switch {
-	case v.ABI == task.ABICommand && m.Function != nil:
+	case len(m.Args) > 0 && !v.ABI.IsProgram():
+		return "", invalidManifest("args are for programs, and the module has handlers")
+	case v.ABI.IsProgram() && m.Function != nil:
 		return "", invalidManifest("function is %q and the module is a command, which has none", *m.Function)
-	case v.ABI == task.ABICommand:
+	case v.ABI.IsProgram():
 		return "", nil
 	case m.Function != nil && !slices.Contains(r.Functions, v.Function):
+		for _, e := range r.Exports {
+			if e.Name == v.Function && e.Kind == wasm.ExternFunc {
+				return "", invalidManifest("function is %q, which the module exports with the type %s; a handler is of type () -> (i32)", v.Function, e.Type)
+			}
+		}
 		return "", invalidManifest("function is %q and the module exports no such handler; it exports %s", v.Function, strings.Join(r.Functions, ", "))
-	case len(r.Functions) == 1:
-		return r.Functions[0], nil
+	}
+	names := r.Functions
+	if v.ABI == task.ABIExtism && len(names) > 1 { // beside others, _start is what a toolchain adds
+		names = slices.DeleteFunc(slices.Clone(names), func(name string) bool { return name == start })
+	}
+	if len(names) == 1 {
+		return names[0], nil
 	}
 	return v.Function, nil
 }

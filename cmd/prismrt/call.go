@@ -23,6 +23,7 @@ type callCmd struct {
 	Target  string        `arg:"" name:"name" help:"The plugin, or plugin/function."`
 	Data    data          `placeholder:"X" help:"The input: the text itself, @FILE, or - for standard input. Default: standard input when it is not a terminal, else nothing."`
 	Timeout time.Duration `placeholder:"500ms" help:"Stop the plugin after this time; lowers the limit of its manifest."`
+	Session string        `placeholder:"NAME" help:"What calls go by that share the vars of an Extism plug-in."`
 	Batch   bool          `help:"Each line of the input is an input of its own: lines of JSON or other text in, a line of JSON out for each, as they come."`
 	Verbose bool          `short:"v" help:"Say on standard error which version ran, and where the time went."`
 }
@@ -52,7 +53,7 @@ func (c *callCmd) Run(ctx context.Context, t *terminal, g *globals) error {
 	if c.Timeout < 0 {
 		return misuse{errors.New("--timeout must be over 0")}
 	}
-	options := client.CallOptions{Function: function, Timeout: c.Timeout}
+	options := client.CallOptions{Function: function, Timeout: c.Timeout, Session: c.Session}
 	if c.Batch {
 		return c.batch(ctx, t, g, plugin, options)
 	}

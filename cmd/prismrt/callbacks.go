@@ -6,11 +6,16 @@ import (
 
 	"github.com/marketprism/prismrt/runtime/callback"
 	"github.com/marketprism/prismrt/runtime/config"
+	"github.com/marketprism/prismrt/runtime/outbound"
 )
 
 // callbackHosts are those that may be called back.
-func callbackHosts(c config.Callbacks) (callback.Hosts, error) {
-	hosts, err := callback.ParseHosts(c.Hosts, c.AllowPrivate)
+func callbackHosts(c config.Callbacks) (outbound.Hosts, error) {
+	reach := outbound.Listed
+	if c.AllowPrivate {
+		reach = outbound.Anywhere
+	}
+	hosts, err := outbound.ParseHosts(c.Hosts, reach)
 	if err != nil {
 		return hosts, fmt.Errorf("callbacks.hosts: %w", err)
 	}
@@ -19,7 +24,7 @@ func callbackHosts(c config.Callbacks) (callback.Hosts, error) {
 
 // newSender makes a sender of callbacks, nil where no host may be called: what is owed then
 // waits until one may.
-func (s *server) newSender(hosts callback.Hosts) (*callback.Sender, error) {
+func (s *server) newSender(hosts outbound.Hosts) (*callback.Sender, error) {
 	c := s.config.Callbacks
 	if len(c.Hosts) == 0 {
 		return nil, nil

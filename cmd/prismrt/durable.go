@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/marketprism/prismrt/plugins"
+	"github.com/marketprism/prismrt/runtime/callback"
 	"github.com/marketprism/prismrt/runtime/config"
 	"github.com/marketprism/prismrt/runtime/monitor"
 	"github.com/marketprism/prismrt/runtime/queue"
@@ -36,7 +37,7 @@ func (s *server) openTasks(ctx context.Context) error {
 	}
 	c := s.config.Tasks
 	s.queue = queue.New(queue.Options{
-		Store: s.db, Runner: s.invoker, Policy: s.taskPolicy, Resolve: s.resolve, Callback: hosts.Check,
+		Store: s.db, Runner: s.invoker, Policy: s.taskPolicy, Resolve: s.resolve, Callback: func(to string) error { return callback.Check(&hosts, to) },
 		Namespace: func(string) queue.Share { return queue.Share{Concurrency: c.Concurrency, Rate: c.Rate} },
 		Trace:     func(parent string) *task.Trace { return takeTrace(s.tracer, parent) },
 		Publish:   s.events.Publish, Cores: cores,
@@ -45,7 +46,7 @@ func (s *server) openTasks(ctx context.Context) error {
 		Log: s.log,
 	})
 	s.monitor.Registry.MustRegister(s.queue)
-	s.schedules, err = schedule.Open(ctx, schedule.Options{Store: s.db, Queue: s.queue, Check: s.queue.Check, Publish: s.events.Publish, Log: s.log})
+	s.schedules, err = schedule.Open(ctx, schedule.Options{Store: s.db, Queue: s.queue, Check: s.checkSchedule, Publish: s.events.Publish, Log: s.log})
 	if err != nil {
 		return err
 	}
@@ -84,6 +85,18 @@ func (s *server) taskPolicy(namespace, plugin string) (queue.Policy, error) {
 		Concurrency: of.Concurrency, Rate: of.Rate, Keep: time.Duration(of.Keep), KeepDead: time.Duration(of.KeepDead),
 		KeyTTL: time.Duration(s.config.Tasks.Keys),
 	}, nil
+}
+
+// checkSchedule refuses a schedule whose tasks would be refused.
+func (s *server) checkSchedule(ctx context.Context, of queue.Submission) error {
+	if p, err := s.catalogue.Plugin(of.Namespace, of.Plugin); err == nil {
+		if v, err := p.Version(p.Live); err == nil {
+			if err := v.RunsTasks(); err != nil {
+				return err
+			}
+		}
+	}
+	return s.queue.Check(ctx, of)
 }
 
 // resolve finds the version that a task is pinned to.

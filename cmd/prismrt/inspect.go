@@ -3,7 +3,9 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -11,6 +13,9 @@ import (
 
 	"github.com/jedib0t/go-pretty/v6/table"
 
+	"github.com/marketprism/prismrt/host/extism"
+	"github.com/marketprism/prismrt/host/prism"
+	"github.com/marketprism/prismrt/host/wasi"
 	"github.com/marketprism/prismrt/plugins"
 	"github.com/marketprism/prismrt/runtime/config"
 	"github.com/marketprism/prismrt/runtime/engine"
@@ -20,7 +25,9 @@ import (
 
 type inspectCmd struct {
 	File string `arg:"" placeholder:"FILE.wasm" help:"The module."`
-	ABI  string `name:"abi" enum:"command,prism," default:"" help:"Hold the module to this contract (command or prism) instead of finding it."`
+	ABI  string `name:"abi" enum:"command,prism,extism,cgi," default:"" help:"Hold the module to this contract (command, prism, extism or cgi) instead of finding it."`
+
+	Manifest string `placeholder:"FILE" help:"The manifest, TOML or JSON by its ending. Default: prism.toml beside the module, when there is one."`
 }
 
 // Help is shown below the flags.
@@ -32,7 +39,9 @@ func (inspectCmd) Help() string {
 // inspection is what --json prints.
 type inspection struct {
 	File      string        `json:"file"`
+	Manifest  string        `json:"manifest,omitempty"`
 	Bytes     int           `json:"bytes"`
+	Rewritten int           `json:"rewritten_bytes"` // as it is compiled, with its fuel counted; 0 when it was not rewritten
 	Digest    task.Digest   `json:"digest"`
 	ABI       task.ABI      `json:"abi"` // "" when none is recognised
 	Functions []string      `json:"functions"`
@@ -40,6 +49,7 @@ type inspection struct {
 	Imports   []importRow   `json:"imports"`
 	Exports   []exportRow   `json:"exports"`
 	CompileMS float64       `json:"compile_ms"`       // 0 when it was not compiled
+	Image     *imageReport  `json:"image"`            // what its code says; null when it was not rewritten
 	Begins    string        `json:"begins"`           // what calls begin with: checkpoint, start or anew; "" when it was not started
 	Reason    string        `json:"reason,omitempty"` // why not with more than that
 	Problems  []string      `json:"problems"`
@@ -50,10 +60,20 @@ type memoryReport struct {
 	MaxBytes int64 `json:"max_bytes"`
 }
 
+// imageReport is what is known of rewinding before any code has run.
+type imageReport struct {
+	Possible bool   `json:"possible"`
+	Why      string `json:"why,omitempty"`   // it is not
+	Globals  int    `json:"mutable_globals"` // which are put back besides the memory
+	Tables   bool   `json:"changes_tables"`  // it can change its tables, which no image carries
+}
+
 type importRow struct {
 	Name     string `json:"name"`
 	Type     string `json:"type"`
 	Provided bool   `json:"provided"`
+	By       string `json:"provided_by,omitempty"` // "" when nobody does
+	Note     string `json:"note,omitempty"`        // what it does here, where that may surprise
 }
 
 type exportRow struct {
@@ -68,11 +88,15 @@ func (c *inspectCmd) Run(ctx context.Context, t *terminal, g *globals) error {
 	if err != nil {
 		return misuse{err}
 	}
-	found, err := inspect(ctx, module, task.ABI(c.ABI))
+	m, err := readManifest(c.Manifest, c.File)
 	if err != nil {
 		return err
 	}
-	found.File = c.File
+	found, err := inspect(ctx, module, task.ABI(c.ABI), m)
+	if err != nil {
+		return err
+	}
+	found.File, found.Manifest = c.File, m.path
 	if g.JSON {
 		err = t.json(found)
 	} else {
@@ -90,27 +114,52 @@ type refused struct{}
 func (refused) Error() string { return "refused" }
 
 // inspect asks what an upload would.
-func inspect(ctx context.Context, module []byte, abi task.ABI) (*inspection, error) {
+func inspect(ctx context.Context, module []byte, abi task.ABI, m manifest) (*inspection, error) {
 	dir, err := os.MkdirTemp("", "prismrt-inspect-")
 	if err != nil {
 		return nil, err
 	}
 	defer os.RemoveAll(dir)
 	cfg := config.Default()
-	e, err := newEngine(ctx, cfg, dir, nil, slog.New(slog.DiscardHandler))
+	guests, err := newExtism(cfg.Extism)
+	if err != nil {
+		return nil, err
+	}
+	e, err := newEngine(ctx, cfg, guests, dir, nil, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return nil, err
 	}
 	out := &inspection{Bytes: len(module), Digest: task.DigestOf(module), Functions: []string{}, Problems: []string{}}
+	parsed, err := m.parse()
+	if err != nil {
+		out.Problems = append(out.Problems, task.FaultOf(err).Message)
+	}
+	if abi == "" && parsed.ABI != nil {
+		abi = *parsed.ABI
+	}
 	report, err := plugins.Inspect(module, e, abi)
 	if err != nil {
 		out.Problems = append(out.Problems, task.FaultOf(err).Message)
 		return out, nil
 	}
-	out.fill(report)
+	out.fill(report, parsed.Grants)
+	// What it would run with. Without a manifest, the most memory that one may ask for: what
+	// is asked is whether it compiles.
+	v := task.Version{ABI: report.ABI, Limits: cfg.Max.Limits()}
+	if m.path != "" && report.ABI != "" {
+		if v, err = parsed.Version(defaults(cfg), report); err != nil {
+			out.Problems = append(out.Problems, task.FaultOf(err).Message)
+		}
+	}
+	v.Digest = out.Digest
+	if len(out.Problems) > 0 {
+		return out, nil // what would be refused is not run
+	}
+	if err := out.rewrite(module); err != nil {
+		out.Problems = append(out.Problems, err.Error())
+		return out, nil
+	}
 
-	// The most memory a manifest may ask for: what is asked is whether it compiles.
-	v := task.Version{Digest: out.Digest, ABI: report.ABI, Limits: cfg.Max.Limits()}
 	begun := time.Now()
 	program, err := e.Compile(ctx, v, module)
 	if err != nil {
@@ -128,7 +177,18 @@ func inspect(ctx context.Context, module []byte, abi task.ABI) (*inspection, err
 	return out, errors.Join(instance.Close(ctx), program.Close(ctx))
 }
 
-func (i *inspection) fill(r plugins.Report) {
+// rewrite says what comes of the module before it is compiled.
+func (i *inspection) rewrite(module []byte) error {
+	r, err := wasm.Rewrite(module)
+	if err != nil {
+		return err
+	}
+	i.Rewritten = len(r.Module)
+	i.Image = &imageReport{Possible: r.Fixed == "", Why: r.Fixed, Globals: len(r.Globals), Tables: r.Spoils}
+	return nil
+}
+
+func (i *inspection) fill(r plugins.Report, granted plugins.Grants) {
 	i.ABI = r.ABI
 	i.Functions = append(i.Functions, r.Functions...)
 	i.Problems = append(i.Problems, r.Problems...)
@@ -137,6 +197,9 @@ func (i *inspection) fill(r plugins.Report) {
 	}
 	for _, m := range r.Imports {
 		row := importRow{Name: m.String(), Type: m.Kind.String(), Provided: m.Provided}
+		if m.Provided {
+			row.By, row.Note = provider(m.Module), importNote(m.Import, granted)
+		}
 		if m.Kind == wasm.ExternFunc {
 			row.Type = m.Type.String()
 		}
@@ -159,9 +222,12 @@ func (i *inspection) calls() string {
 	}
 	switch engine.Begins(i.Begins) {
 	case engine.AtCheckpoint:
+		if i.ABI == task.ABICGI {
+			return "go on from where the program first looks at its environment or reads its input"
+		}
 		return "go on from where the program first reads its input"
 	case engine.AtStart:
-		if i.ABI == task.ABICommand {
+		if i.ABI.IsProgram() {
 			return "run the program from its beginning, on a rewound instance" + reason
 		}
 		return "run on a rewound instance, as it is after its start" + reason
@@ -169,6 +235,33 @@ func (i *inspection) calls() string {
 		return "each need an instance of their own" + reason
 	}
 	return "-"
+}
+
+// rewound says what the code tells of rewinding.
+func (i *inspection) rewound() string {
+	m := i.Image
+	switch {
+	case m == nil:
+		return "-"
+	case !m.Possible:
+		return "cannot be rewound: " + m.Why
+	}
+	carried := fmt.Sprintf("puts back its memory and mutable globals (%d)", m.Globals)
+	if i.Memory == nil {
+		carried = fmt.Sprintf("puts back its mutable globals (%d); it has no memory", m.Globals)
+	}
+	if m.Tables {
+		carried += "; an instance that changes its tables, which its code can, is replaced"
+	}
+	return carried
+}
+
+// size says how much of the module there is.
+func (i *inspection) size() string {
+	if i.Rewritten == 0 {
+		return fmt.Sprintf("%d bytes", i.Bytes)
+	}
+	return fmt.Sprintf("%d bytes, %d as rewritten for compiling (%+.1f%%)", i.Bytes, i.Rewritten, 100*float64(i.Rewritten-i.Bytes)/float64(i.Bytes))
 }
 
 func (i *inspection) print(t *terminal) error {
@@ -184,20 +277,20 @@ func (i *inspection) print(t *terminal) error {
 	if i.CompileMS > 0 {
 		compiled = (time.Duration(i.CompileMS*1000) * time.Microsecond).Round(time.Millisecond).String()
 	}
-	if err := t.printf("%s: %d bytes\ndigest     %s\ncontract   %s\nfunctions  %v\nmemory     %s\ncompiled   %s\ncalls      %s\n\n",
-		i.File, i.Bytes, i.Digest, contract, orDash(strings.Join(i.Functions, ", ")), memory, compiled, i.calls()); err != nil {
+	if err := t.printf("%s: %s\ndigest     %s\ncontract   %s\nfunctions  %v\nmemory     %s\nrewinding  %s\ncompiled   %s\ncalls      %s\n\n",
+		i.File, i.size(), i.Digest, contract, orDash(strings.Join(i.Functions, ", ")), memory, i.rewound(), compiled, i.calls()); err != nil {
 		return err
 	}
 	var rows []table.Row
 	for _, m := range i.Imports {
-		by := "nobody"
-		if m.Provided {
-			by = "prismrt"
+		by := m.By
+		if !m.Provided {
+			by = "nobody"
 		}
-		rows = append(rows, table.Row{m.Name, m.Type, by})
+		rows = append(rows, table.Row{m.Name, short(m.Type), by, m.Note})
 	}
 	if len(rows) > 0 {
-		if err := t.table(table.Row{"import", "type", "provided by"}, rows); err != nil {
+		if err := t.table(table.Row{"import", "type", "provided by", "here"}, rows); err != nil {
 			return err
 		}
 	}
@@ -207,7 +300,7 @@ func (i *inspection) print(t *terminal) error {
 		if slices.Contains(i.Functions, e.Name) {
 			role = "handler"
 		}
-		rows = append(rows, table.Row{e.Name, strings.TrimSpace(e.Kind + " " + e.Type), role})
+		rows = append(rows, table.Row{e.Name, short(strings.TrimSpace(e.Kind + " " + e.Type)), role})
 	}
 	if len(rows) > 0 {
 		if err := t.printf("\n"); err != nil {
@@ -223,4 +316,74 @@ func (i *inspection) print(t *terminal) error {
 		}
 	}
 	return nil
+}
+
+// short cuts a type that would not fit into a line.
+func short(text string) string {
+	const most = 72
+	if len(text) > most {
+		return text[:most] + "..."
+	}
+	return text
+}
+
+// provider is who is behind an import module.
+func provider(module string) string {
+	switch module {
+	case wasi.Module:
+		return "WASI preview 1"
+	case extism.Module:
+		return "Extism"
+	}
+	return module
+}
+
+// importNote says what a function that is provided does here, where a program may expect
+// something else.
+func importNote(i wasm.Import, granted plugins.Grants) string {
+	config := "grants.config of the manifest: nothing"
+	if len(granted.Config) > 0 {
+		config = "grants.config of the manifest: " + strings.Join(slices.Sorted(maps.Keys(granted.Config)), ", ")
+	}
+	switch i.Module {
+	case prism.Module, extism.Module:
+		switch {
+		case i.Name == "config_get":
+			return config
+		case i.Name == "http_request" && len(granted.HTTP) > 0:
+			return "grants.http of the manifest: " + strings.Join(granted.HTTP, ", ")
+		case i.Name == "http_request":
+			return "refused: the manifest's grants.http names no host"
+		case (i.Name == "var_get" || i.Name == "var_set") && granted.Vars != nil && *granted.Vars == 0:
+			return "refused: grants.vars of the manifest is 0B"
+		case i.Name == "var_get", i.Name == "var_set":
+			return "kept in the caller's session"
+		}
+		return ""
+	case wasi.Module:
+	default:
+		return ""
+	}
+	group, _, _ := strings.Cut(i.Name, "_")
+	switch {
+	case group == "path":
+		return "refused: there are no directories"
+	case group == "sock":
+		return "refused: there are no sockets"
+	case strings.HasPrefix(i.Name, "fd_prestat"):
+		return "no directory is open"
+	case i.Name == "fd_pread", i.Name == "fd_pwrite", i.Name == "fd_seek", i.Name == "fd_tell":
+		return "refused: the standard streams have no positions"
+	case i.Name == "fd_readdir":
+		return "refused: there are no directories"
+	case group == "environ":
+		return config
+	case group == "args":
+		return "the plugin's name, and args of the manifest"
+	case i.Name == "poll_oneoff":
+		return "sleeps, but not past the deadline"
+	case i.Name == "proc_raise", i.Name == "fd_fdstat_set_rights":
+		return "refused: preview 1 has dropped it"
+	}
+	return ""
 }

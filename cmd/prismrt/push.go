@@ -17,6 +17,7 @@ import (
 	"github.com/marketprism/prismrt/plugins"
 	"github.com/marketprism/prismrt/runtime/script"
 	"github.com/marketprism/prismrt/runtime/task"
+	"github.com/marketprism/prismrt/runtime/wasm"
 	"github.com/marketprism/prismrt/sdk/client"
 )
 
@@ -24,11 +25,12 @@ import (
 const manifestBeside = "prism.toml"
 
 type pushCmd struct {
-	File     string `arg:"" name:"file" help:"The module, a .wasm file, or a script, such as handler.py."`
-	Runtime  string `placeholder:"NAME" help:"The language of a script. Default: by the file's ending."`
-	Name     string `placeholder:"NAME" help:"The plugin. Default: the manifest's name, else the file's without its ending."`
-	Manifest string `placeholder:"FILE" help:"The manifest, TOML or JSON by its ending. Default: prism.toml beside the file, when there is one."`
-	NoLive   bool   `name:"no-live" help:"Only store the version; calls go on to the live one."`
+	File     string   `arg:"" name:"file" help:"The module, a .wasm file, or a script, such as handler.py."`
+	Runtime  string   `placeholder:"NAME" help:"The language of a script. Default: by the file's ending."`
+	Name     string   `placeholder:"NAME" help:"The plugin. Default: the manifest's name, else the file's without its ending."`
+	Manifest string   `placeholder:"FILE" help:"The manifest, TOML or JSON by its ending. Default: prism.toml beside the file, when there is one."`
+	Link     []string `placeholder:"NAME=FILE" sep:"none" help:"A module that an Extism plug-in imports from, by the name it does so. May be given several times."`
+	NoLive   bool     `name:"no-live" help:"Only store the version; calls go on to the live one."`
 }
 
 // Help is shown by "prismrt push --help".
@@ -50,7 +52,10 @@ func (p *pushCmd) Run(ctx context.Context, t *terminal, g *globals) error {
 	if err != nil {
 		return misuse{fmt.Errorf("cannot read the module: %w", err)}
 	}
-	m, err := p.manifest()
+	if module, err = p.linked(module); err != nil {
+		return misuse{err}
+	}
+	m, err := readManifest(p.Manifest, p.File)
 	if err != nil {
 		return err
 	}
@@ -82,7 +87,27 @@ func (p *pushCmd) Run(ctx context.Context, t *terminal, g *globals) error {
 	if g.JSON {
 		return t.json(v)
 	}
-	return t.printf("%s%s", outcome(v, created), details(v, m, curl(server.InvokeURL(v.Name, function(v)), g.Key != "")))
+	call := curl(server.InvokeURL(v.Name, function(v)), g.Key != "")
+	if v.ABI == string(task.ABICGI) {
+		call = "curl -sS " + shellQuote(server.EndpointURL(v.Name))
+	}
+	return t.printf("%s%s", outcome(v, created), details(v, m, call))
+}
+
+// linked is the module with those that it is to be linked with.
+func (p *pushCmd) linked(module []byte) ([]byte, error) {
+	for _, text := range p.Link {
+		name, file, ok := strings.Cut(text, "=")
+		if !ok || name == "" {
+			return nil, fmt.Errorf("--link is %q; write the name of the module and its file, such as lib=lib.wasm", text)
+		}
+		other, err := os.ReadFile(file)
+		if err != nil {
+			return nil, fmt.Errorf("cannot read the linked module: %w", err)
+		}
+		module = wasm.Link(module, wasm.Linked{Name: name, Module: other})
+	}
+	return module, nil
 }
 
 // language is what a script is written in, nil for a module.
@@ -105,11 +130,11 @@ type manifest struct {
 	mediaType string
 }
 
-// manifest reads the file that was asked for, or the one beside the module.
-func (p *pushCmd) manifest() (manifest, error) {
-	m := manifest{path: p.Manifest, mediaType: client.ManifestTOML}
+// readManifest reads the file that was asked for, or the one beside the module.
+func readManifest(asked, module string) (manifest, error) {
+	m := manifest{path: asked, mediaType: client.ManifestTOML}
 	if m.path == "" {
-		m.path, m.found = filepath.Join(filepath.Dir(p.File), manifestBeside), true
+		m.path, m.found = filepath.Join(filepath.Dir(module), manifestBeside), true
 	}
 	if strings.EqualFold(filepath.Ext(m.path), ".json") {
 		m.mediaType = client.ManifestJSON
@@ -124,6 +149,14 @@ func (p *pushCmd) manifest() (manifest, error) {
 	// A manifest that was given and is empty must not be taken for none.
 	m.text = append([]byte{}, text...)
 	return m, nil
+}
+
+// parse reads the manifest as the server does.
+func (m manifest) parse() (plugins.Manifest, error) {
+	if m.mediaType == client.ManifestJSON {
+		return plugins.ParseJSON(m.text)
+	}
+	return plugins.ParseTOML(m.text)
 }
 
 // name returns the plugin's name in the manifest, empty when it holds none. The

@@ -21,6 +21,7 @@ import (
 	"github.com/gofrs/flock"
 
 	"github.com/marketprism/prismrt/api"
+	"github.com/marketprism/prismrt/host/extism"
 	"github.com/marketprism/prismrt/host/prism"
 	"github.com/marketprism/prismrt/host/wasi"
 	"github.com/marketprism/prismrt/plugins"
@@ -57,6 +58,7 @@ type server struct {
 	db        *sqlite.DB
 	events    *event.Log
 	listener  net.Listener
+	extism    *extism.Host
 	engine    *engine.Engine
 	monitor   *monitor.Monitor
 	tracer    *tracing.Tracer // nil: nothing is traced
@@ -166,7 +168,7 @@ func (s *server) open(ctx context.Context) error {
 		Pools:     func() []monitor.Pool { return s.invoker.Pools() },
 		Guests:    func() monitor.Guests { return monitor.Guests(s.engine.Stats()) },
 		Scheduler: func() monitor.Scheduler { return s.invoker.Scheduler() },
-		Buffers:   keptBuffers,
+		Buffers:   s.keptBuffers,
 		Database:  func() sql.DBStats { return s.db.Stats() },
 		Backlog:   func() monitor.Backlog { return monitor.BacklogOf(s.listener) },
 		Tasks:     func() monitor.Tasks { return toldTasks(s.queue.Stats()) },
@@ -181,7 +183,10 @@ func (s *server) open(ctx context.Context) error {
 	}
 	modules.OnSync = s.monitor.ModuleWrites.Observe
 	s.profiles = profile.New(profile.Options{Lines: func(d task.Digest) func(uint64) (string, int) { return s.engine.Lines(d) }})
-	if s.engine, err = newEngine(ctx, s.config, filepath.Join(dir, "code"), s.sampler, s.log); err != nil {
+	if s.extism, err = newExtism(s.config.Extism); err != nil {
+		return err
+	}
+	if s.engine, err = newEngine(ctx, s.config, s.extism, filepath.Join(dir, "code"), s.sampler, s.log); err != nil {
 		return err
 	}
 	if s.tracer, err = newTracer(ctx, s.config.Trace, s.log); err != nil {
@@ -235,8 +240,8 @@ func (s *server) watcher() *bottleneck.Watcher {
 }
 
 // keptBuffers tells of the memory that packages keep from one use for another.
-func keptBuffers() (all []monitor.Buffers) {
-	for _, b := range append(api.Buffers(), invoke.Buffers()) {
+func (s *server) keptBuffers() (all []monitor.Buffers) {
+	for _, b := range append(api.Buffers(), invoke.Buffers(), s.extism.Buffers()) {
 		all = append(all, monitor.Buffers(b))
 	}
 	return all
@@ -283,8 +288,15 @@ func (s *server) flush() {
 // sampler has the programs of a version sampled.
 func (s *server) sampler(v task.Version) engine.Sampler { return s.profiles.Recorder(v) }
 
+// newExtism makes the host of Extism plug-ins.
+func newExtism(c config.Extism) (*extism.Host, error) {
+	return extism.New(extism.Options{
+		Sessions: c.Sessions, SessionMemory: int64(c.SessionMemory), SessionIdle: time.Duration(c.SessionIdle), AllowPrivate: c.AllowPrivate,
+	})
+}
+
 // newEngine makes the engine that compiles in a child process of this binary.
-func newEngine(ctx context.Context, cfg config.Config, dir string, sampler func(task.Version) engine.Sampler, log *slog.Logger) (*engine.Engine, error) {
+func newEngine(ctx context.Context, cfg config.Config, guests *extism.Host, dir string, sampler func(task.Version) engine.Sampler, log *slog.Logger) (*engine.Engine, error) {
 	timeout := time.Duration(cfg.Upload.CompileTimeout)
 	compiler, err := compilerCommand(uint64(cfg.Upload.CompileMemory), timeout)
 	if err != nil {
@@ -296,7 +308,7 @@ func newEngine(ctx context.Context, cfg config.Config, dir string, sampler func(
 		CompileTimeout: timeout,
 		StartTimeout:   time.Duration(cfg.Upload.StartTimeout),
 		Compilations:   cores,
-		Hosts:          []engine.Host{{Name: wasi.Module, Instantiate: wasi.Instantiate, Waits: wasi.Waits}, {Name: prism.Module, Instantiate: prism.Instantiate}},
+		Hosts:          []engine.Host{{Name: wasi.Module, Instantiate: wasi.Instantiate, Waits: wasi.Waits}, {Name: prism.Module, Instantiate: prism.Instantiate}, {Name: extism.Module, Instantiate: guests.Instantiate, Waits: extism.Waits}},
 		Sampler:        sampler,
 		Log:            log,
 	})

@@ -116,3 +116,40 @@ func TestAnInterruptedCallIsDoneAnewForAnother(t *testing.T) {
 		}
 	}
 }
+
+func TestALookAtTheEnvironmentIsAwaitedWhereItIsTheCalls(t *testing.T) {
+	m := ours(t, 1)
+	for title, c := range map[string]struct {
+		function string
+		args     []uint64
+		looks    bool
+	}{
+		"its size":      {"environ_sizes_get", []uint64{result, second}, true},
+		"itself":        {"environ_get", []uint64{room, room + 64}, true},
+		"the arguments": {"args_sizes_get", []uint64{result, second}, false},
+	} {
+		f := m.ExportedFunction(c.function)
+		for _, calls := range []bool{false, true} {
+			var again func(context.Context) uint64
+			birth := &guest{Context: t.Context(), environ: []string{"A=birth"}, environAwaits: calls}
+			birth.await = func(f func(context.Context) uint64) { again = f }
+			load(t, m, image(places))
+			if _, err := f.Call(birth, c.args...); err != nil || (again != nil) != (c.looks && calls) {
+				t.Fatalf("%s, of each call: %t, awaited: %t, %v", title, calls, again != nil, err)
+			}
+			if again == nil {
+				continue
+			}
+			want, got := &guest{Context: t.Context(), environ: []string{"A=the call's"}}, &guest{Context: t.Context(), environ: []string{"A=the call's"}}
+			mem := load(t, m, image(places))
+			if _, err := f.Call(want, c.args...); err != nil {
+				t.Fatal(err)
+			}
+			memory := bytes.Clone(mem)
+			load(t, m, image(places))
+			if e := again(got); e != 0 || !bytes.Equal(mem, memory) || got.spent != want.spent {
+				t.Errorf("%s anew = %d for %d fuel, want %d; the memory is equal: %t", title, e, got.spent, want.spent, bytes.Equal(mem, memory))
+			}
+		}
+	}
+}

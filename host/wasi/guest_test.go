@@ -40,7 +40,8 @@ type guest struct {
 
 	realtime, monotonic uint64 // what the clocks say; without, the time
 
-	await func(again func(context.Context) uint64) // nil: it is not awaiting
+	await         func(again func(context.Context) uint64) // nil: it is not awaiting
+	environAwaits bool                                     // it is also for its environment
 
 	limit int64 // fuel after which it is ended; 0 is without end
 	spent int64
@@ -104,6 +105,7 @@ func (g *guest) Random(p []byte) {
 }
 
 func (g *guest) Awaiting() bool                           { return g.await != nil }
+func (g *guest) EnvironAwaiting() bool                    { return g.await != nil && g.environAwaits }
 func (g *guest) Await(again func(context.Context) uint64) { g.await(again) }
 
 func (g *guest) Sleep(d time.Duration) {

@@ -9,10 +9,18 @@ func argsGet(g Guest, mem memory, stack []uint64) errno { return values(g, mem, 
 func argsSizesGet(g Guest, mem memory, stack []uint64) errno { return sizes(g, mem, stack, g.Args()) }
 
 // environ_get(pointers, bytes)
-func environGet(g Guest, mem memory, stack []uint64) errno { return values(g, mem, stack, g.Environ()) }
+func environGet(g Guest, mem memory, stack []uint64) errno {
+	if g.EnvironAwaiting() {
+		await(g, environGet, mem, stack)
+	}
+	return values(g, mem, stack, g.Environ())
+}
 
 // environ_sizes_get(count, length)
 func environSizesGet(g Guest, mem memory, stack []uint64) errno {
+	if g.EnvironAwaiting() {
+		await(g, environSizesGet, mem, stack)
+	}
 	return sizes(g, mem, stack, g.Environ())
 }
 

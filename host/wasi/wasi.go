@@ -56,6 +56,9 @@ type Guest interface {
 	// Awaiting reports whether Await is wanted. It is asked at each look at the
 	// input, since again takes an allocation.
 	Awaiting() bool
+	// EnvironAwaiting is Awaiting for a look at the environment, which may be the call's as
+	// its input is.
+	EnvironAwaiting() bool
 	// Await is called when the guest is about to look at its input: the first time,
 	// that is its checkpoint. again does the interrupted system call anew, for the
 	// call that the context has, which is to be of the same instance, and returns

@@ -6,14 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"strconv"
-	"syscall"
 	"time"
 	"unicode/utf8"
+
+	"github.com/marketprism/prismrt/runtime/outbound"
 )
 
 // answer is what a call came to.
@@ -34,42 +33,12 @@ const mostAnswer = 64 << 10
 // mostAfter bounds how long a receiver can ask to be left alone.
 const mostAfter = time.Hour
 
-// errPrivate is why an address is not called.
-var errPrivate = errors.New("it is not a public address; list it by its address, or set allow_private")
-
-// newClient makes a client that goes to allowed hosts alone, by no proxy, and no further
-// than that: it does not follow redirects.
+// newClient makes a client that goes to allowed hosts alone, and no further than that: it does
+// not follow redirects.
 func newClient(o *Options) *http.Client {
-	dial := func(ctx context.Context, network, address string) (net.Conn, error) {
-		name, port, err := net.SplitHostPort(address)
-		if err != nil {
-			return nil, err
-		}
-		t := targetOf(&url.URL{Scheme: "https", Host: net.JoinHostPort(name, port)})
-		allowed, ok := o.Hosts.allow(t)
-		if !ok {
-			return nil, fmt.Errorf("%s is not allowed", t)
-		}
-		d := net.Dialer{Timeout: o.Timeout, ControlContext: func(_ context.Context, _, address string, _ syscall.RawConn) error {
-			// Where a name leads is known here, and cannot change until it is called.
-			at, err := netip.ParseAddrPort(address)
-			if err != nil {
-				return err
-			}
-			if allowed.addr.IsValid() || o.Hosts.private || public(at.Addr()) {
-				return nil
-			}
-			return fmt.Errorf("%s leads to %s: %w", t.host, at.Addr(), errPrivate)
-		}}
-		return d.DialContext(ctx, network, address)
-	}
-	return &http.Client{
-		Transport: &http.Transport{
-			DialContext: dial, ForceAttemptHTTP2: true, DisableCompression: true, TLSHandshakeTimeout: o.Timeout,
-			MaxIdleConns: o.AtOnce, MaxIdleConnsPerHost: o.PerReceiver, IdleConnTimeout: time.Minute, MaxResponseHeaderBytes: mostAnswer,
-		},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
+	return o.Hosts.Client(outbound.NewTransport(outbound.Limits{
+		Connect: o.Timeout, Idle: o.AtOnce, PerHost: o.PerReceiver, Header: mostAnswer,
+	}, func(context.Context) *outbound.Hosts { return &o.Hosts }), 0)
 }
 
 // call tells a URL.

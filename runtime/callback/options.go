@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/marketprism/prismrt/runtime/event"
+	"github.com/marketprism/prismrt/runtime/outbound"
 	"github.com/marketprism/prismrt/runtime/store"
 	"github.com/marketprism/prismrt/runtime/task"
 )
@@ -24,7 +25,7 @@ type Options struct {
 	Store   store.Callbacks
 	Records Records
 	Signer  *Signer
-	Hosts   Hosts // that may be called [none]
+	Hosts   outbound.Hosts // that may be called [none]
 
 	Timeout time.Duration // of one call [10s]
 

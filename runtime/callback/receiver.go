@@ -4,6 +4,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"github.com/marketprism/prismrt/runtime/outbound"
 	"github.com/marketprism/prismrt/runtime/store"
 )
 
@@ -11,7 +12,7 @@ import (
 type owed struct {
 	store.Callback
 	record store.Record
-	to     target
+	to     outbound.Target
 	until  time.Time // it is not tried after that
 }
 

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/marketprism/prismrt/runtime/event"
+	"github.com/marketprism/prismrt/runtime/outbound"
 	"github.com/marketprism/prismrt/runtime/store"
 	"github.com/marketprism/prismrt/runtime/task"
 )
@@ -22,7 +23,7 @@ type Sender struct {
 	options Options
 	client  *http.Client
 
-	receivers map[target]*receiver
+	receivers map[outbound.Target]*receiver
 	order     []*receiver       // that callbacks wait for, in turn
 	taken     map[task.ID]*owed // waiting, being called, or not noted yet
 	calls     int               // under way
@@ -45,12 +46,12 @@ func New(o Options) *Sender {
 		panic("callback: " + err.Error())
 	}
 	return &Sender{
-		options: o, client: newClient(&o), receivers: make(map[target]*receiver), taken: make(map[task.ID]*owed), answered: make(chan answered, o.AtOnce),
+		options: o, client: newClient(&o), receivers: make(map[outbound.Target]*receiver), taken: make(map[task.ID]*owed), answered: make(chan answered, o.AtOnce),
 	}
 }
 
 // Check says why a URL cannot be called back, in a fault.
-func (s *Sender) Check(callback string) error { return s.options.Hosts.Check(callback) }
+func (s *Sender) Check(callback string) error { return Check(&s.options.Hosts, callback) }
 
 const (
 	page      = 256                   // of callbacks that are fetched together
@@ -149,7 +150,7 @@ func (s *Sender) take(c store.Callback, r *store.Record, now time.Time) {
 		return
 	}
 	o.record.Attempts = lastOf(r.Attempts)
-	o.to = targetOf(u)
+	o.to = outbound.TargetOf(u)
 	to := s.receivers[o.to]
 	if to == nil {
 		to = new(receiver)

@@ -19,6 +19,7 @@ import (
 
 	"github.com/marketprism/prismrt/runtime/callback"
 	"github.com/marketprism/prismrt/runtime/event"
+	"github.com/marketprism/prismrt/runtime/outbound"
 	"github.com/marketprism/prismrt/runtime/store"
 	"github.com/marketprism/prismrt/runtime/store/storetest"
 	"github.com/marketprism/prismrt/runtime/store/volatile"
@@ -130,7 +131,11 @@ func newWorld(t *testing.T, hosts ...string) *world {
 func (w *world) allow(private bool, hosts ...string) {
 	w.t.Helper()
 	var err error
-	if w.options.Hosts, err = callback.ParseHosts(hosts, private); err != nil {
+	reach := outbound.Listed
+	if private {
+		reach = outbound.Anywhere
+	}
+	if w.options.Hosts, err = outbound.ParseHosts(hosts, reach); err != nil {
 		w.t.Fatal(err)
 	}
 }

@@ -29,6 +29,7 @@ type Config struct {
 	Health    Health    `toml:"health"`
 	Tasks     Tasks     `toml:"tasks"`
 	Callbacks Callbacks `toml:"callbacks"`
+	Extism    Extism    `toml:"extism"`
 	Go        Go        `toml:"go"`
 	Trace     Trace     `toml:"trace"`
 	Log       Logging   `toml:"log"`
@@ -150,6 +151,7 @@ func Default() Config {
 		Tasks:     defaultTasks(),
 		Trace:     Trace{Sample: 0.01, Service: "prismrt"},
 		Callbacks: Callbacks{Hosts: []string{}, Timeout: task.Duration(10 * time.Second), Within: task.Duration(24 * time.Hour)},
+		Extism:    defaultExtism(),
 		Log:       Logging{Level: "info", Format: "text"},
 	}
 }
@@ -297,6 +299,7 @@ func (c Config) Check() error {
 	wrong = append(wrong, c.Tasks.check()...)
 	wrong = append(wrong, c.Trace.check()...)
 	wrong = append(wrong, c.Callbacks.check()...)
+	wrong = append(wrong, c.Extism.check()...)
 	// The maps above have no order, and an operator compares two runs by eye.
 	slices.SortFunc(wrong, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
 	return errors.Join(wrong...)

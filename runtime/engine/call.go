@@ -43,6 +43,7 @@ type call struct {
 	log     guestLog
 	errors  lineCutter  // of standard error, where somebody listens
 	failure *string     // what the guest said with fail
+	held    task.Held   // what a host module keeps of the call; nil: nothing
 	stopped *task.Fault // why the guest is to be ended
 }
 
@@ -82,8 +83,18 @@ func (c *call) copied(phase *time.Duration, to, from []byte) int {
 	return copy(to, from)
 }
 
-// Write appends to the output. Past the output limit it ends the invocation.
+// Write appends to the output. Past the output limit it ends the invocation. An Extism plug-in
+// answers by output_set: what it prints is logged.
 func (c *call) Write(p []byte) (int, error) {
+	if c.instance.program.version.ABI == task.ABIExtism {
+		c.WriteLog(p)
+		return len(p), nil
+	}
+	return c.answer(p)
+}
+
+// answer appends to the output.
+func (c *call) answer(p []byte) (int, error) {
 	limit := c.instance.program.version.Limits.Output
 	if int64(len(c.output))+int64(len(p)) > int64(limit) {
 		// The guest is ended where it next asks for fuel.
@@ -95,8 +106,11 @@ func (c *call) Write(p []byte) (int, error) {
 	return c.copied(&c.instance.spent.Collect, c.output[at:], p), nil
 }
 
-// Read gives of the input as standard input; 0 is its end.
+// Read gives of the input as standard input, which an Extism plug-in has not; 0 is its end.
 func (c *call) Read(p []byte) int {
+	if c.instance.program.version.ABI == task.ABIExtism {
+		return 0
+	}
 	n := c.ReadAt(p, c.read)
 	c.read += n
 	if n == 0 && len(p) > 0 && c.atEnd != nil {
@@ -126,8 +140,20 @@ func (c *call) endLog() {
 // Args are the name the plugin goes by.
 func (c *call) Args() []string { return c.instance.program.args }
 
-// Environ is what the operator granted, as "key=value".
-func (c *call) Environ() []string { return c.instance.program.environ }
+// Environ is what the operator granted and, of a request, what that is, as "key=value".
+func (c *call) Environ() []string {
+	granted := c.instance.program.environ
+	if len(granted) == 0 {
+		return c.in.Environ
+	}
+	return append(granted[:len(granted):len(granted)], c.in.Environ...)
+}
+
+// EnvironAwaiting reports whether a look at the environment is waited for: it is one at
+// the input where each call has an environment of its own.
+func (c *call) EnvironAwaiting() bool {
+	return c.await != nil && c.instance.program.version.ABI == task.ABICGI
+}
 
 // Descriptors is what WASI keeps of descriptors 0 to 2 for the instance.
 func (c *call) Descriptors() *[3]uint32 { return &c.instance.files }
@@ -169,19 +195,69 @@ func (c *call) Sleep(d time.Duration) {
 		c.pass(d)
 		return
 	}
+	_ = c.Wait("clock", "", func() error {
+		timer := time.NewTimer(d)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+		case <-c.Done():
+		}
+		return nil
+	})
+}
+
+// Wait has f wait for a capability without the turn, and returns its error. It ends the guest
+// when its time is over. At birth, which is the same for all instances, there is nothing to
+// wait for, and the guest traps.
+func (c *call) Wait(capability, destination string, f func() error) error {
+	if c.birth != nil {
+		panic(task.Faultf(task.KindTrap, "it uses %s while it starts; do so in a call, or turn the image off in the manifest", capability))
+	}
 	c.leave()
 	begun := time.Now()
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-c.Done():
+	err := f()
+	w := task.Wait{Capability: capability, Destination: destination, Calls: 1, Time: time.Since(begun)}
+	if err != nil {
+		w.Failed = 1
 	}
-	waited := time.Since(begun)
-	c.waited(task.Wait{Capability: "clock", Calls: 1, Time: waited})
-	c.sampleWait(waited)
-	if !c.enter() {
+	c.waited(w)
+	c.sampleWait(w.Time)
+	if !c.enter() || c.Err() != nil {
 		panic(errEnded)
+	}
+	return err
+}
+
+// Stop ends the guest with a fault. It does not return.
+func (c *call) Stop(f *task.Fault) {
+	c.stopped = f
+	panic(errEnded)
+}
+
+// Version is what runs.
+func (c *call) Version() *task.Version { return &c.instance.program.version }
+
+// Invocation is what is run. At birth it is zero.
+func (c *call) Invocation() *task.Invocation { return &c.in }
+
+// Held is what a host module keeps of the call, nil where it has not begun to.
+func (c *call) Held() task.Held { return c.held }
+
+// Hold keeps h until the call ends.
+func (c *call) Hold(h task.Held) { c.held = h }
+
+// collect takes the output of a guest that answers by what a host module holds.
+func (c *call) collect(err error) {
+	if c.held == nil {
+		return
+	}
+	output, failure := c.held.Returned()
+	if failure != nil {
+		c.failure = failure
+		return
+	}
+	if exit, exited := errors.AsType[*sys.ExitError](err); err == nil || exited && exit.ExitCode() == 0 {
+		_, _ = c.answer(output) // past the limit, the outcome says so
 	}
 }
 
@@ -252,6 +328,9 @@ func (c *call) failed() *task.Fault {
 // the server's log.
 func (c *call) Log(level slog.Level, message string) {
 	name := strings.ToLower(level.String())
+	if level == task.LevelTrace {
+		name = "trace"
+	}
 	c.log.Write([]byte(name + ": " + message + "\n"))
 	if c.in.Listener != nil {
 		c.in.Listener.Logged(name, message)
@@ -288,7 +367,7 @@ func (c *call) About(key string) (string, bool) {
 	case "request_id":
 		value = string(c.in.ID)
 	case "function":
-		if c.birth == nil && v.ABI != task.ABICommand {
+		if c.birth == nil && !v.ABI.IsProgram() {
 			value = cmp.Or(c.in.Function, v.Function)
 		}
 	case "deadline":
@@ -307,8 +386,7 @@ const deadlineFormat = "2006-01-02T15:04:05.000Z07:00"
 func (c *call) outcome(err error) *task.Fault {
 	exit, exited := errors.AsType[*sys.ExitError](err)
 	ended := errors.Is(err, errEnded) && c.Err() != nil // which looks at the clock
-	i := c.instance
-	outOfMemory := i.memory != nil && i.memory.Refused() && task.Bytes(i.program.memory+wasm.PageSize) > i.program.version.Limits.Memory
+	outOfMemory := c.instance.refused()
 
 	switch {
 	case c.stopped != nil:

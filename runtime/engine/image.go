@@ -100,6 +100,11 @@ func (i *Instance) Rewind() (pages int, err error) {
 	if m == nil || i.module.IsClosed() || i.isSpoilt() {
 		return 0, ErrSpent
 	}
+	others, err := i.rewindLinked()
+	if err != nil {
+		return others, err
+	}
+	defer func() { pages += others }()
 	if i.memory != nil {
 		rewound, err := i.memory.Rewind(i.resize)
 		if err != nil {
@@ -129,6 +134,13 @@ func (i *Instance) Trim() (pages int) {
 	}
 	if pages = i.memory.Trim(); pages >= 0 {
 		i.setPrivate(int64(pages * pageSize))
+	}
+	for _, other := range i.linked {
+		if n := other.Trim(); pages >= 0 && n >= 0 {
+			pages += n
+		} else {
+			pages = -1
+		}
 	}
 	return pages
 }
@@ -208,7 +220,7 @@ func mutable(m api.Module, name string) api.MutableGlobal {
 }
 
 // isSpoilt tells whether the instance has changed what an image does not carry.
-func (i *Instance) isSpoilt() bool { return i.spoilt != nil && i.spoilt.Get() != 0 }
+func (i *Instance) isSpoilt() bool { return i.entangled || i.spoilt != nil && i.spoilt.Get() != 0 }
 
 // close gives up the image's memory.
 func (m *image) close(u *usage) error {

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync/atomic"
 
 	"github.com/tetratelabs/wazero/api"
@@ -37,6 +38,9 @@ type Instance struct {
 	result     [1]uint64   // of the handler
 	atRest     int         // bytes of a command's native stack at its checkpoint
 	hasty      bool        // a command that was ended before its checkpoint
+	linked     []*Instance // of the program's linked modules, in their order
+	ran        bool        // a linked module's, in the call that is served
+	entangled  bool        // it has run linked modules at birth, whose state no image of its own has
 	closed     bool
 	private    atomic.Int64 // bytes of its memory that are its own and not the image's, as of the last Rewind or Trim
 	reserved   int64        // bytes of address space under its memory
@@ -67,7 +71,7 @@ func (i *Instance) Run(ctx context.Context, in task.Invocation, turn Turn) (outp
 	defer i.end()
 	c.entered = true
 
-	f, fault := i.handler(in.Function)
+	f, fault := i.handler(&in)
 	if fault != nil {
 		return nil, 0, fault
 	}
@@ -78,6 +82,7 @@ func (i *Instance) Run(ctx context.Context, in task.Invocation, turn Turn) (outp
 		err = c.run(i.result[:], f)
 	}
 	c.endLog()
+	c.collect(err)
 	if f := c.outcome(err); f != nil {
 		return nil, c.used, f
 	}
@@ -90,13 +95,19 @@ func (i *Instance) Run(ctx context.Context, in task.Invocation, turn Turn) (outp
 // resumes tells whether the guest is to make anew what calls do not share. One that
 // begins anew for each call has not made it yet.
 func (i *Instance) resumes() bool {
-	return i.program.resumes && i.image != nil && (i.checkpoint != nil || i.program.version.ABI != task.ABICommand)
+	return i.program.resumes && i.image != nil && (i.checkpoint != nil || !i.program.version.ABI.IsProgram())
 }
 
-// handler finds what an invocation of the named handler calls.
-func (i *Instance) handler(name string) (api.Function, *task.Fault) {
-	v := &i.program.version
-	if v.ABI == task.ABICommand {
+// handler finds what an invocation calls.
+func (i *Instance) handler(in *task.Invocation) (api.Function, *task.Fault) {
+	v, name := &i.program.version, in.Function
+	if asked := in.Environ != nil; asked != (v.ABI == task.ABICGI) {
+		if asked {
+			return nil, task.Faultf(task.KindNotFound, "%s is no CGI program (its abi is %s); call it with POST /v1/plugins/%[1]s/invoke", v.Ref.Plugin, v.ABI)
+		}
+		return nil, task.Faultf(task.KindInvalid, "%s is a CGI program, which answers HTTP requests; call it at /x/%[1]s", v.Ref.Plugin)
+	}
+	if v.ABI.IsProgram() {
 		if name != "" && i.program.interpreter != nil {
 			return nil, task.Faultf(task.KindNotFound, "%s is a script and has no function %q; call it without one", v.Ref.Plugin, name)
 		}
@@ -111,7 +122,11 @@ func (i *Instance) handler(name string) (api.Function, *task.Fault) {
 	if f := i.function(name); f != nil && f.handles {
 		return f.Function, nil
 	}
-	return nil, task.Faultf(task.KindNotFound, "%s has no function %q of type () -> i32", v.Ref.Plugin, name)
+	types := "() -> i32"
+	if v.ABI == task.ABIExtism {
+		types += " or () -> ()"
+	}
+	return nil, task.Faultf(task.KindNotFound, "%s has no function %q of type %s", v.Ref.Plugin, name, types)
 }
 
 // function looks an export up, once. It is nil where there is no such function.
@@ -125,12 +140,20 @@ func (i *Instance) function(name string) *function {
 	if f == nil {
 		return nil // names that callers make up are not kept
 	}
-	i.functions = append(i.functions, function{f, name, isHandler(f.Definition()), stackOf(f)})
+	i.functions = append(i.functions, function{f, name, i.isHandler(f.Definition(), name), stackOf(f)})
 	return &i.functions[len(i.functions)-1]
 }
 
-func isHandler(d api.FunctionDefinition) bool {
-	return len(d.ParamTypes()) == 0 && len(d.ResultTypes()) == 1 && d.ResultTypes()[0] == api.ValueTypeI32
+// isHandler tells whether an export can be called. Handlers of Extism plug-ins may have no
+// result; what sets them up is none.
+func (i *Instance) isHandler(d api.FunctionDefinition, name string) bool {
+	if len(d.ParamTypes()) > 0 {
+		return false
+	}
+	if i.program.version.ABI == task.ABIExtism && len(d.ResultTypes()) == 0 {
+		return !wasm.Reserved(name) && !slices.Contains(initialisers, name)
+	}
+	return len(d.ResultTypes()) == 1 && d.ResultTypes()[0] == api.ValueTypeI32
 }
 
 // Timed sets in a Timing what the last Run spent of its time on Bind, Host and Collect.
@@ -155,6 +178,9 @@ func (i *Instance) begin(ctx context.Context, in task.Invocation, turn Turn) *ca
 // end lets go of what the call held.
 func (i *Instance) end() {
 	i.program.usage.ran(&i.call.meter)
+	if i.call.held != nil {
+		i.call.held.End()
+	}
 	i.call = call{}
 }
 
@@ -166,6 +192,9 @@ func (i *Instance) Close(ctx context.Context) error {
 	i.closed = true
 	i.endSampling()
 	var errs []error
+	for _, other := range i.linked {
+		errs = append(errs, other.Close(ctx))
+	}
 	if i.module != nil {
 		errs = append(errs, i.module.Close(ctx))
 	}

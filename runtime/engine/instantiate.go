@@ -17,7 +17,10 @@ import (
 
 // initialisers are the exports of a reactor that set it up, in the order in
 // which one of them is taken.
-var initialisers = []string{"_initialize", "__wasm_call_ctors", "hs_init"}
+var initialisers = []string{"_initialize", "__wasm_call_ctors"}
+
+// haskellInitialiser is Haskell's own, which comes after them: (argc, argv) -> ().
+const haskellInitialiser = "hs_init"
 
 // Instantiate makes an instance that is ready for a call. The first of a program
 // is set up, and initialised or, if it is a command, run until it looks at its
@@ -39,7 +42,7 @@ func (p *Program) Instantiate(ctx context.Context, turn Turn) (*Instance, error)
 	case s.checkpointed:
 		return p.again(ctx, turn, s.image)
 	}
-	return p.clone(ctx, s.image)
+	return p.clone(ctx, turn, s.image)
 }
 
 // how finds out how instances begin. Who is the first to ask may get the instance
@@ -89,7 +92,7 @@ func (p *Program) begin(ctx context.Context, turn Turn) (*Instance, *state, erro
 		s.why = "the manifest turns it off"
 	case p.rewritten.Fixed != "":
 		s.why = p.rewritten.Fixed
-	case p.version.ABI == task.ABICommand:
+	case p.version.ABI.IsProgram():
 		i, err := p.setUp(ctx, turn, p.world.birth(), p.run)
 		if err != nil {
 			return nil, nil, err
@@ -121,7 +124,9 @@ func (p *Program) begin(ctx context.Context, turn Turn) (*Instance, *state, erro
 		if !i.isSpoilt() {
 			return p.taken(ctx, i, s)
 		}
-		s.why = "it changes its tables while it starts"
+		if s.why = "it changes its tables while it starts"; i.entangled {
+			s.why = "it calls what it is linked with while it starts"
+		}
 		if err := i.Close(ctx); err != nil {
 			return nil, nil, err
 		}
@@ -143,8 +148,8 @@ func (p *Program) taken(ctx context.Context, i *Instance, s *state) (*Instance, 
 }
 
 // clone makes an instance that begins with the image.
-func (p *Program) clone(ctx context.Context, m *image) (*Instance, error) {
-	i, err := p.instantiate(ctx, m)
+func (p *Program) clone(ctx context.Context, turn Turn, m *image) (*Instance, error) {
+	i, err := p.instantiate(ctx, turn, m)
 	if err != nil {
 		return nil, err
 	}
@@ -185,7 +190,7 @@ func (p *Program) again(ctx context.Context, turn Turn, m *image) (*Instance, er
 func (p *Program) setUp(ctx context.Context, turn Turn, b *birth, start func(*Instance, *call) error) (*Instance, error) {
 	ctx, cancel := context.WithTimeout(ctx, p.engine.options.StartTimeout)
 	defer cancel()
-	i, err := p.instantiate(ctx, nil)
+	i, err := p.instantiate(ctx, turn, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -205,7 +210,7 @@ func (p *Program) setUp(ctx context.Context, turn Turn, b *birth, start func(*In
 
 // initialise sets up a reactor.
 func (p *Program) initialise(i *Instance, c *call) error {
-	if p.version.ABI == task.ABICommand {
+	if p.version.ABI.IsProgram() {
 		return nil
 	}
 	for _, name := range initialisers {
@@ -213,7 +218,12 @@ func (p *Program) initialise(i *Instance, c *call) error {
 			if err := c.run(nil, f); c.outcome(err) != nil {
 				return c.started(err)
 			}
-			return nil
+			break
+		}
+	}
+	if f := i.module.ExportedFunction(haskellInitialiser); f != nil && len(f.Definition().ParamTypes()) <= 2 {
+		if err := c.run(make([]uint64, 2), f); c.outcome(err) != nil {
+			return c.started(err)
 		}
 	}
 	return nil
@@ -232,7 +242,7 @@ var moduleConfig = wazero.NewModuleConfig().WithName("").WithStartFunctions().Wi
 
 // instantiate makes an instance that has run nothing, and begins with the image if
 // there is one.
-func (p *Program) instantiate(ctx context.Context, m *image) (_ *Instance, err error) {
+func (p *Program) instantiate(ctx context.Context, turn Turn, m *image) (_ *Instance, err error) {
 	i := &Instance{program: p}
 	i.beginSampling()
 	defer func() {
@@ -240,6 +250,9 @@ func (p *Program) instantiate(ctx context.Context, m *image) (_ *Instance, err e
 			err = errors.Join(err, i.Close(ctx))
 		}
 	}()
+	if err := i.instantiateLinked(ctx, turn); err != nil {
+		return nil, err
+	}
 	if p.rewritten.Memory != nil {
 		if i.memory, err = memory.Reserve(p.memory); err != nil {
 			return nil, fmt.Errorf("reserve %v for a guest: %w", task.Bytes(p.memory), err)

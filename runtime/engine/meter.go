@@ -68,7 +68,7 @@ func (c *call) run(stack []uint64, functions ...api.Function) (err error) {
 	c.slice = min(i.slice, c.left())
 	c.give()
 	for _, f := range functions {
-		c.begins = i.program.version.ABI == task.ABICommand && i.program.rewritten.Command && i.function(wasm.RunFunction).Function == f
+		c.begins = i.program.version.ABI.IsProgram() && i.program.rewritten.Command && i.function(wasm.RunFunction).Function == f
 		c.runs = c.begins
 		i.stack.Set(uint64(i.program.version.Limits.Stack))
 		if err = f.CallWithStack(c, stack); c.exit != nil {

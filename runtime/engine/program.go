@@ -29,6 +29,7 @@ type Program struct {
 	memory      int // bytes an instance's memory may have
 	args        []string
 	environ     []string
+	linked      []linked
 	world       *world // what instances are born into
 	resumes     bool   // there is a resumeFunction
 	usage       *usage
@@ -69,6 +70,19 @@ func (e *Engine) Compile(ctx context.Context, v task.Version, module []byte) (*P
 		return e.compileScript(v)
 	}
 	defer e.use(v.Digest)()
+	module, linked := wasm.Unlink(module)
+	p, err := e.compileOne(ctx, v, module, true)
+	if err != nil {
+		return nil, err
+	}
+	if err := e.link(ctx, p, linked); err != nil {
+		return nil, errors.Join(err, p.Close(ctx))
+	}
+	return p, nil
+}
+
+// compileOne makes a Program of a module by itself.
+func (e *Engine) compileOne(ctx context.Context, v task.Version, module []byte, sampled bool) (*Program, error) {
 	rewritten, err := e.rewrite(v.Digest, module)
 	if err != nil {
 		return nil, err
@@ -83,7 +97,7 @@ func (e *Engine) Compile(ctx context.Context, v task.Version, module []byte) (*P
 	if err := e.ensureCompiled(ctx, v.Digest, rewritten.Module); err != nil {
 		return nil, err
 	}
-	p, err := e.load(ctx, v, rewritten)
+	p, err := e.load(ctx, v, rewritten, sampled)
 	if err != nil && strings.HasPrefix(err.Error(), "compilationcache:") {
 		// The file on disk is damaged: it is only a cache.
 		if err := e.removeCode(v.Digest); err != nil {
@@ -92,7 +106,7 @@ func (e *Engine) Compile(ctx context.Context, v task.Version, module []byte) (*P
 		if err := e.ensureCompiled(ctx, v.Digest, rewritten.Module); err != nil {
 			return nil, err
 		}
-		p, err = e.load(ctx, v, rewritten)
+		p, err = e.load(ctx, v, rewritten, sampled)
 	}
 	return p, err
 }
@@ -114,9 +128,9 @@ func (e *Engine) rewrite(d task.Digest, module []byte) (*wasm.Rewritten, error) 
 	return rewritten, keep(file, rewritten)
 }
 
-func (e *Engine) load(ctx context.Context, v task.Version, rewritten *wasm.Rewritten) (_ *Program, err error) {
+func (e *Engine) load(ctx context.Context, v task.Version, rewritten *wasm.Rewritten, sampled bool) (_ *Program, err error) {
 	p := &Program{version: v, engine: e, rewritten: rewritten, world: e.enter(v.Ref.Namespace, v.Digest), usage: newUsage(e.usage)}
-	if e.options.Sampler != nil {
+	if e.options.Sampler != nil && sampled {
 		p.sampler = e.options.Sampler(v)
 	}
 	defer func() {
@@ -164,6 +178,10 @@ func pagesOf(limit task.Bytes) int {
 // Close frees the program and its code. It must have no instances left.
 func (p *Program) Close(ctx context.Context) error {
 	var errs []error
+	for _, l := range p.linked {
+		errs = append(errs, l.program.Close(ctx))
+	}
+	p.linked = nil
 	if p.runtime != nil && p.interpreter == nil {
 		errs = append(errs, p.runtime.Close(ctx))
 	}

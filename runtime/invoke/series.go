@@ -23,7 +23,7 @@ const longLoan = 250 * time.Microsecond
 // share a loan, some dozens of them and no more than take longLoan: what a call costs
 // besides the guest is thereby small.
 //
-// next says what differs from in, which is ID, Input, Buffer, Trace and Listener, and reports
+// next says what differs from in, which is ID, Input, Buffer, Session, Trace and Listener, and reports
 // false when there is no more. Of each that it gave, done is told what became before next is asked
 // again: the result, which is done's only until it returns (the Output apart), and the
 // error, which is or leads to a *task.Fault. A fault does not end the series.

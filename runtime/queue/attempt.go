@@ -52,7 +52,7 @@ func (a *attempt) cutOffs() (n int) {
 func (a *attempt) invocation(traced func(string) *task.Trace) task.Invocation {
 	in := task.Invocation{
 		ID: a.ID, Namespace: a.Namespace, Plugin: a.Plugin, Function: a.Terms.Function, Version: a.Version,
-		Input: a.Input, Timeout: a.Terms.Timeout, Listener: &a.journal,
+		Input: a.Input, Timeout: a.Terms.Timeout, Session: a.Terms.Session, Listener: &a.journal,
 	}
 	if a.Terms.Trace != "" {
 		in.Trace = traced(a.Terms.Trace)

@@ -57,6 +57,8 @@ func checkTerms(t *task.Terms) *task.Fault {
 		return invalid("the retries are %d; they must be from 0 to %d", *t.Retries, MostRetries)
 	case len(t.Function) > MostFunction || !utf8.ValidString(t.Function):
 		return invalid("the function's name has %d bytes; it must be text of %d bytes at most", len(t.Function), MostFunction)
+	case len(t.Session) > MostFunction || !utf8.ValidString(t.Session):
+		return invalid("the session's name has %d bytes; it must be text of %d bytes at most", len(t.Session), MostFunction)
 	case len(t.Trace) > mostTrace || !utf8.ValidString(t.Trace):
 		return invalid("the traceparent has %d bytes; it must be text of %d bytes at most", len(t.Trace), mostTrace)
 	case len(t.Schedule) > MostFunction || !utf8.ValidString(t.Schedule):

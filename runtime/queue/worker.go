@@ -62,7 +62,7 @@ func (w *worker) series(first *attempt) {
 		}
 		w.told = false
 		of := a.invocation(q.options.Trace)
-		in.ID, in.Input, in.Trace, in.Listener = of.ID, of.Input, of.Trace, of.Listener
+		in.ID, in.Input, in.Session, in.Trace, in.Listener = of.ID, of.Input, of.Session, of.Trace, of.Listener
 		return true
 	}, func(result *task.Result, err error) {
 		w.told = true

@@ -1,6 +1,10 @@
 package task
 
-import "time"
+import (
+	"log/slog"
+	"math"
+	"time"
+)
 
 // DefaultNamespace holds the plugins of everyone while there are no keys.
 const DefaultNamespace = "default"
@@ -12,10 +16,29 @@ type ABI string
 const (
 	ABICommand ABI = "command" // a WASI program: standard input to standard output
 	ABIPrism   ABI = "prism"   // a library whose handlers pull input and push output
+	ABIExtism  ABI = "extism"  // an Extism plug-in
 )
 
 // ABIScript is that of a version which is a script, uploaded with its interpreter's name.
 const ABIScript ABI = "script"
+
+// MostVars is the most that the vars of an Extism plug-in may take, in a session or in a call
+// without one: as much as other hosts give it.
+const MostVars Bytes = 1 << 20
+
+// Levels that guests log at, besides those of slog.
+const (
+	LevelTrace = slog.LevelDebug - 4
+	LevelOff   = slog.Level(math.MaxInt32) // of nothing
+)
+
+// ABICGI is a command's contract, and that of CGI besides (RFC 3875): each call is an
+// HTTP request, the answer to which is its output. A manifest asks for it.
+const ABICGI ABI = "cgi"
+
+// IsProgram tells whether a guest of the contract has a _start, which each call runs,
+// rather than handlers.
+func (a ABI) IsProgram() bool { return a == ABICommand || a == ABICGI }
 
 // Ref names one version of a plugin.
 type Ref struct {
@@ -49,6 +72,15 @@ type Version struct {
 
 	Limits Limits
 
+	// HTTP are the hosts that requests may go to, as outbound.ParseHosts reads them.
+	HTTP []string
+
+	// Vars is what an Extism plug-in may keep in vars, MostVars at most; 0: it has none.
+	Vars Bytes
+
+	// LogLevel is the least that an Extism plug-in logs at; LevelOff: it does not.
+	LogLevel slog.Level
+
 	// ImageOff has each call served by an instance that is set up for it alone.
 	ImageOff bool
 
@@ -80,8 +112,16 @@ type Invocation struct {
 	// Version is the one that is to run it. Zero: whichever is live, or the canary.
 	Version int
 
+	// Session is what the caller calls the calls that share an Extism plug-in's vars. Empty:
+	// this one shares them with none.
+	Session string
+
 	// Input is read by the guest during the call and not kept after it.
 	Input []byte
+
+	// Environ is what a request to a plugin of ABICGI is, as "name=value" (cgi.Environ).
+	// Nil: it is no request, and only plugins of other contracts can be called.
+	Environ []string
 
 	// Timeout lowers the version's limit for this call. Zero: the limit holds.
 	Timeout time.Duration
@@ -100,6 +140,16 @@ type Invocation struct {
 // CallKey is the key under which the context of a host function has the call that
 // it acts in. The context need not be that call: an engine may wrap it.
 type CallKey struct{}
+
+// Held is what a host module keeps of a call. Its methods are called by the guest's goroutine.
+type Held interface {
+	// Returned is the output of a guest that has returned, good until End, unless there is a
+	// reason for which it failed nevertheless. It is called for one that trapped, too.
+	Returned() (output []byte, failure *string)
+
+	// End is called once the call is over, and nothing of it afterwards.
+	End()
+}
 
 // Result is what an invocation came to. Ref and Digest are set as soon as the
 // version is known, also when the invocation then failed.

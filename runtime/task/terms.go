@@ -19,6 +19,7 @@ type Terms struct {
 	Keep     time.Duration `json:"keep,omitempty"`     // how long the ended task is kept; 0: the plugin's policy
 	Callback string        `json:"callback,omitempty"` // the URL that is told when it has ended; empty: none is
 	Schedule string        `json:"schedule,omitempty"` // the schedule that submitted it; empty: none did
+	Session  string        `json:"session,omitempty"`  // what the caller calls the calls that share vars (Invocation.Session)
 	Trace    string        `json:"trace,omitempty"`    // the traceparent that it was submitted with (W3C Trace Context)
 	Spent    int           `json:"spent,omitempty"`    // attempts from before it was last sent again: they are no retries. The queue's own
 }

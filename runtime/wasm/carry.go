@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"strconv"
+	"strings"
 )
 
 // The exports of a rewritten module by which its host carries state from one
@@ -33,6 +34,9 @@ const (
 	// globalPrefix begins the names of the author's mutable globals; the index follows.
 	globalPrefix = reservedPrefix + "global."
 )
+
+// Reserved tells whether an export is one that was added.
+func Reserved(export string) bool { return strings.HasPrefix(export, reservedPrefix) }
 
 // Rewritten is a metered module whose state its host can carry: take it from one
 // instance and begin another with it.

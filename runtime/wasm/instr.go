@@ -134,6 +134,9 @@ var simd = func() (t [256]immediate) {
 	return t
 }()
 
+// noGC is the answer to languages whose objects live outside linear memory.
+const noGC = "garbage-collected types are not supported; build without them, which compilers of Kotlin and Dart cannot"
+
 // beyond names what opcodes outside WebAssembly 2.0 belong to, and what to do.
 func beyond(op Opcode) string {
 	switch {
@@ -142,9 +145,9 @@ func beyond(op Opcode) string {
 	case op >= 0x06 && op <= 0x0a, op == 0x18, op == 0x19, op == 0x1f:
 		return "exceptions are not supported; build without them, such as -fno-exceptions or -C panic=abort"
 	case op == 0x14, op == 0x15, op >= 0xd3 && op <= 0xd6:
-		return "typed function references are not supported"
+		return "typed function references are not supported; build for WebAssembly 2.0, without them"
 	case op>>16 == 0xfb:
-		return "garbage-collected types are not supported"
+		return noGC
 	case op>>16 == 0xfe:
 		return "atomic instructions (threads) are not supported; build without -pthread"
 	case op>>16 == prefixSIMD && op&0xffff > 0xff:

@@ -82,7 +82,7 @@ func (r *reader) preamble() {
 	case len(r.b) == 0:
 		r.fail("the module is empty")
 	case !bytes.HasPrefix(r.b, magic) && !bytes.HasPrefix(magic, r.b):
-		r.fail("not a WebAssembly module: it does not begin with \\0asm; upload the .wasm file a compiler made")
+		r.fail("not a WebAssembly module: %s", strange(r.b))
 	case len(r.b) < 8:
 		r.fail("the module ends too early: it is truncated or damaged")
 	case binary.LittleEndian.Uint16(r.b[6:]) == 1:
@@ -98,6 +98,28 @@ func (r *reader) preamble() {
 type section struct {
 	id         byte
 	start, end int
+}
+
+const forWasm = "build it for WebAssembly, such as --target wasm32-wasip1 or GOOS=wasip1 GOARCH=wasm"
+
+// strange says what else it may be that was given for a module.
+func strange(b []byte) string {
+	for _, kind := range []struct{ magic, says string }{
+		{"\x7fELF", "it is a program or object for Linux or the like (ELF); " + forWasm},
+		{"MZ", "it is a program for Windows; " + forWasm},
+		{"\xcf\xfa\xed\xfe", "it is a program for macOS (Mach-O); " + forWasm},
+		{"!<arch>", "it is an archive of object files; link it to a module"},
+		{"BC\xc0\xde", "it is LLVM bitcode; compile and link it to a module"},
+		{"\x1f\x8b", "it is compressed with gzip; unpack it"},
+		{"\x28\xb5\x2f\xfd", "it is compressed with zstd; unpack it"},
+		{"PK\x03\x04", "it is a zip archive; unpack it"},
+		{"(module", "it is in the text format; make a binary of it, such as with wat2wasm"},
+	} {
+		if bytes.HasPrefix(b, []byte(kind.magic)) {
+			return kind.says
+		}
+	}
+	return "it does not begin with \\0asm; upload the .wasm file a compiler made"
 }
 
 type parser struct {
@@ -269,7 +291,7 @@ func (p *parser) typeSection() {
 	for range p.bounded("types", MaxTypes) {
 		if form := p.byte(); form != 0x60 && p.err == nil {
 			p.pos--
-			p.fail("type form 0x%02x is not of WebAssembly 2.0; garbage-collected types are not supported", form)
+			p.fail("type form 0x%02x is not of WebAssembly 2.0; %s", form, noGC)
 			return
 		}
 		p.types = append(p.types, FuncType{Params: p.valueTypes(), Results: p.valueTypes()})

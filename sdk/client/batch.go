@@ -88,9 +88,7 @@ func (c *Client) batch(ctx context.Context, plugin, mediaType string, body io.Re
 		return nil, err
 	}
 	req.Header.Set("Content-Type", mediaType)
-	if opts.Timeout != 0 {
-		req.Header.Set("Prism-Timeout", opts.Timeout.String())
-	}
+	opts.setHeaders(req)
 	resp, err := c.send(req)
 	if err != nil {
 		return nil, err

@@ -21,6 +21,20 @@ type CallOptions struct {
 	// Timeout lowers the plugin's own limit on wall-clock time; it cannot raise
 	// it. The server counts it. Zero: the plugin's limit holds.
 	Timeout time.Duration
+
+	// Session is what the calls go by that share the vars of an Extism plug-in, up to 128
+	// bytes. Empty: they share none.
+	Session string
+}
+
+// setHeaders says so in a request.
+func (o *CallOptions) setHeaders(req *http.Request) {
+	if o.Timeout != 0 {
+		req.Header.Set("Prism-Timeout", o.Timeout.String())
+	}
+	if o.Session != "" {
+		req.Header.Set("Prism-Session", o.Session)
+	}
 }
 
 // Result is what a call came to.
@@ -45,9 +59,7 @@ func (c *Client) Call(ctx context.Context, plugin string, input []byte, opts Cal
 		return nil, err
 	}
 	req.Header.Set("Content-Type", "application/octet-stream")
-	if opts.Timeout != 0 {
-		req.Header.Set("Prism-Timeout", opts.Timeout.String())
-	}
+	opts.setHeaders(req)
 	resp, err := c.send(req)
 	if err != nil {
 		return nil, err

@@ -77,6 +77,12 @@ func (c *Client) Stats(ctx context.Context) (json.RawMessage, error) {
 	return stats, err
 }
 
+// EndpointURL returns the address at which a CGI plugin answers requests of all methods, and
+// below which it does, too.
+func (c *Client) EndpointURL(plugin string) string {
+	return c.base + "/x/" + url.PathEscape(plugin)
+}
+
 // InvokeURL returns the address a plugin is called at, for a call by other
 // means. An empty function is the plugin's default.
 func (c *Client) InvokeURL(plugin, function string) string {

@@ -1,0 +1,91 @@
+package main_test
+
+import (
+	"encoding/json"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestInspectSaysWhatAModuleIsAndEndsWithOneWhereItIsRefused(t *testing.T) {
+	type report struct {
+		ABI       string
+		Bytes     int
+		Rewritten int `json:"rewritten_bytes"`
+		Functions []string
+		Imports   []struct {
+			Name string
+			By   string `json:"provided_by"`
+			Note string
+		}
+		Image    *struct{ Possible bool }
+		Begins   string
+		Problems []string
+	}
+	inspect := func(name string, module []byte, args ...string) (r report, code int) {
+		t.Helper()
+		path := filepath.Join(t.TempDir(), name)
+		writeFile(t, path, string(module))
+		out, stderr, code := command(t, nil, append([]string{"inspect", "--json", path}, args...)...)
+		if err := json.Unmarshal([]byte(out), &r); err != nil {
+			t.Fatalf("%s: %v in %s%s", name, err, out, stderr)
+		}
+		return r, code
+	}
+
+	r, code := inspect("telling.wasm", telling(1))
+	if code != 0 || r.ABI != "prism" || r.Begins != "start" || len(r.Functions) != 1 || len(r.Problems) != 0 || r.Image == nil || !r.Image.Possible || r.Rewritten == 0 {
+		t.Errorf("handlers: %d %+v", code, r)
+	}
+	if len(r.Imports) != 1 || r.Imports[0].By != "prism" {
+		t.Errorf("imports %+v", r.Imports)
+	}
+	r, code = inspect("guest.wasm", obedient(t))
+	if code != 0 || r.ABI != "command" || r.Begins != "checkpoint" {
+		t.Errorf("a program in Go: %d %+v", code, r)
+	}
+	notes := make(map[string]string)
+	for _, i := range r.Imports {
+		if i.By != "WASI preview 1" {
+			t.Errorf("%s is provided by %q", i.Name, i.By)
+		}
+		notes[i.Name] = i.Note
+	}
+	if got := notes["wasi_snapshot_preview1.environ_get"]; !strings.Contains(got, "grants.config of the manifest: nothing") {
+		t.Errorf("environ_get, which is in every program in Go: %q", got)
+	}
+
+	r, code = inspect("handlers.wasm", telling(1), "--abi", "command")
+	if code != 1 || len(r.Problems) != 1 || !strings.Contains(r.Problems[0], "must export _start, and it does not") {
+		t.Errorf("handlers for a command: %d %+v", code, r)
+	}
+	r, code = inspect("text.wasm", []byte("print('hello')"))
+	if code != 1 || len(r.Problems) != 1 || !strings.Contains(r.Problems[0], "upload the .wasm file") || r.Image != nil {
+		t.Errorf("text: %d %+v", code, r)
+	}
+
+	manifest := filepath.Join(t.TempDir(), "manifest.toml")
+	writeFile(t, manifest, "abi = \"cgi\"\n[grants.config]\nregion = \"eu\"\n[limits]\nmemory = \"64KiB\"\n")
+	r, code = inspect("small.wasm", obedient(t), "--manifest", manifest)
+	if code != 1 || r.ABI != "cgi" || len(r.Problems) != 1 || !strings.Contains(r.Problems[0], "limits.memory is 64KiB") {
+		t.Errorf("a program without room: %d %+v", code, r)
+	}
+	for _, i := range r.Imports {
+		if i.Name == "wasi_snapshot_preview1.environ_get" && i.Note != "grants.config of the manifest: region" {
+			t.Errorf("%+v", i)
+		}
+	}
+	writeFile(t, manifest, "function = \"score\"\n")
+	if r, code = inspect("telling.wasm", telling(1), "--manifest", manifest); code != 1 || len(r.Problems) != 1 || !strings.Contains(r.Problems[0], "exports no such handler") {
+		t.Errorf("a function that is not there: %d %+v", code, r)
+	}
+
+	path := filepath.Join(t.TempDir(), "guest.wasm")
+	writeFile(t, path, string(obedient(t)))
+	out, _, code := command(t, nil, "inspect", path)
+	for _, want := range []string{"contract   command", "rewinding  puts back its memory and mutable globals", "go on from where the program first reads its input", "grants.config of the manifest: nothing"} {
+		if code != 0 || !strings.Contains(out, want) {
+			t.Errorf("exit code %d, and %q is missing in:\n%s", code, want, out)
+		}
+	}
+}
