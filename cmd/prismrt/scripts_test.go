@@ -115,8 +115,14 @@ func TestPythonScripts(t *testing.T) {
 	t.Run("answer what they return", func(t *testing.T) {
 		for n, tt := range []struct{ returns, want string }{
 			{`input[::-1]`, "cba"},
-			{`input.decode() + 'ü'`, "abcü"}, {`None`, ""}, {`[1, {'a': None}]`, `[1, {"a": null}]`},
-			{`bytearray(input)`, "abc"}, {`memoryview(input)[1:]`, "bc"}, {`b''`, ""}, {`len(input)`, "3"}, {`input * 50000`, strings.Repeat("abc", 50000)},
+			{`input.decode() + 'ü'`, "abcü"},
+			{`None`, ""},
+			{`[1, {'a': None}]`, `[1, {"a": null}]`},
+			{`bytearray(input)`, "abc"},
+			{`memoryview(input)[1:]`, "bc"},
+			{`b''`, ""},
+			{`len(input)`, "3"},
+			{`input * 50000`, strings.Repeat("abc", 50000)},
 		} {
 			name := fmt.Sprint("returns", n)
 			s.uploadScript(name, "r.py", "def handle(input): return "+tt.returns)
