@@ -241,6 +241,12 @@ func (c *Catalogue) checkScript(ref task.Ref, digest task.Digest, u Upload) (Ver
 	if m.Function != nil {
 		wrong = append(wrong, invalidManifest("function is %q; a script has the handler handle(input) alone", *m.Function))
 	}
+	if len(m.Args) > 0 {
+		wrong = append(wrong, invalidManifest("args are given; a script has none but its name, use grants.config"))
+	}
+	if err := m.extismOnly(task.ABIScript); err != nil {
+		wrong = append(wrong, err)
+	}
 	if m.Image != nil && *m.Image == "off" {
 		wrong = append(wrong, invalidManifest("image is off; scripts cannot do without, since it has their interpreter"))
 	}

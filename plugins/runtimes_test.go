@@ -10,9 +10,9 @@ import (
 	"github.com/marketprism/prismrt/runtime/task"
 )
 
-// scripted is an upload of a script in Python.
-func scripted(name, source string) plugins.Upload {
-	return plugins.Upload{Namespace: "default", Name: name, Module: []byte(source), Runtime: "python", Live: true}
+// scripted is an upload of a script in Python, called up.
+func scripted() plugins.Upload {
+	return plugins.Upload{Namespace: "default", Name: "up", Module: []byte("one"), Runtime: "python", Live: true}
 }
 
 // install adds an interpreter, which is a command that differs by its note.
@@ -28,14 +28,14 @@ func install(t *testing.T, c *plugins.Catalogue, note string) (plugins.Runtime, 
 func TestAScriptIsPinnedToTheInterpreterItCameTo(t *testing.T) {
 	dir := t.TempDir()
 	c, r := open(t, dir)
-	if _, _, err := c.Add(t.Context(), scripted("up", "one")); err == nil || task.FaultOf(err).Kind != task.KindNotFound || !strings.Contains(err.Error(), "prismrt runtime add python") {
+	if _, _, err := c.Add(t.Context(), scripted()); err == nil || task.FaultOf(err).Kind != task.KindNotFound || !strings.Contains(err.Error(), "prismrt runtime add python") {
 		t.Errorf("without an interpreter: %v", err)
 	}
 	old, added := install(t, c, "3.11")
 	if _, again := install(t, c, "3.11"); !added || again || !r.open[old.Digest] {
 		t.Errorf("added %v, and again %v; open: %v", added, again, r.open)
 	}
-	u := scripted("up", "one")
+	u := scripted()
 	u.Manifest.Grants.Config = map[string]string{"region": "eu"}
 	one, _ := add(t, c, u)
 	run := r.loaded[one.Ref]
@@ -73,7 +73,7 @@ func TestAnInterpreterGoesWhenNoScriptNeedsIt(t *testing.T) {
 	c, r := open(t, t.TempDir())
 	one, _ := install(t, c, "3.11")
 	two, _ := install(t, c, "3.12")
-	add(t, c, scripted("up", "one"))
+	add(t, c, scripted())
 	if err := c.RemoveRuntime(t.Context(), "python"); err == nil || task.FaultOf(err).Kind != task.KindConflict || !strings.Contains(err.Error(), "up") {
 		t.Errorf("while a script uses it: %v", err)
 	}
@@ -98,18 +98,19 @@ func TestWhatIsWrongWithAScriptsManifestIsSaid(t *testing.T) {
 	for want, change := range map[string]func(*plugins.Upload){
 		"image is off":             func(u *plugins.Upload) { u.Manifest.Image = &off },
 		"function is \"handle\"":   func(u *plugins.Upload) { u.Manifest.Function = &function },
+		"args are given":           func(u *plugins.Upload) { u.Manifest.Args = []string{"-v"} },
 		"abi is \"command\"":       func(u *plugins.Upload) { u.Manifest.ABI = &abi },
 		"is no language":           func(u *plugins.Upload) { u.Runtime = "cobol" },
 		"cannot be the file name ": func(u *plugins.Upload) { u.File = "a/b.py" },
 	} {
-		u := scripted("up", "one")
+		u := scripted()
 		change(&u)
 		if _, _, err := c.Add(t.Context(), u); err == nil || task.FaultOf(err).Kind != task.KindInvalid || !strings.Contains(task.FaultOf(err).Message, want) {
 			t.Errorf("%v, want an invalid fault with %q", err, want)
 		}
 	}
 	abi = task.ABIScript
-	u := scripted("up", "one")
+	u := scripted()
 	u.Manifest.ABI = &abi
 	if v, added := add(t, c, u); !added || v.ABI != task.ABIScript {
 		t.Errorf("%+v", v)

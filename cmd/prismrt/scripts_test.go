@@ -47,10 +47,10 @@ func startPatient(t *testing.T, data string) *server {
 }
 
 // uploadScript puts a script and fails the test unless it becomes a new version.
-func (s *server) uploadScript(language, name, file, source string) {
+func (s *server) uploadScript(name, file, source string) {
 	s.t.Helper()
 	body, contentType := scriptForm(s.t, source, "[limits]\ntimeout = \"30s\"\n") // calls may wait on a slow machine
-	if status, answer := s.do("PUT", "/v1/plugins/"+name+"?runtime="+language+"&file="+file, body, "Content-Type", contentType); status != http.StatusCreated {
+	if status, answer := s.do("PUT", "/v1/plugins/"+name+"?runtime=python&file="+file, body, "Content-Type", contentType); status != http.StatusCreated {
 		s.t.Fatalf("upload of %s: %d %s", name, status, answer)
 	}
 }
@@ -84,7 +84,7 @@ def handle(input):
 func TestPythonScripts(t *testing.T) {
 	top := t
 	s, data := startWith(t, "python")
-	s.uploadScript("python", "orders", "orders.py", ordersInPython)
+	s.uploadScript("orders", "orders.py", ordersInPython)
 
 	t.Run("answer, and keep nothing from call to call", func(t *testing.T) {
 		var wg sync.WaitGroup
@@ -114,21 +114,28 @@ func TestPythonScripts(t *testing.T) {
 
 	t.Run("answer what they return", func(t *testing.T) {
 		for n, tt := range []struct{ returns, want string }{
-			{`input[::-1]`, "cba"}, {`input.decode() + 'ü'`, "abcü"}, {`None`, ""}, {`[1, {'a': None}]`, `[1, {"a": null}]`},
-			{`bytearray(input)`, "abc"}, {`memoryview(input)[1:]`, "bc"}, {`b''`, ""}, {`len(input)`, "3"}, {`input * 50000`, strings.Repeat("abc", 50000)},
+			{`input[::-1]`, "cba"},
+			{`input.decode() + 'ü'`, "abcü"},
+			{`None`, ""},
+			{`[1, {'a': None}]`, `[1, {"a": null}]`},
+			{`bytearray(input)`, "abc"},
+			{`memoryview(input)[1:]`, "bc"},
+			{`b''`, ""},
+			{`len(input)`, "3"},
+			{`input * 50000`, strings.Repeat("abc", 50000)},
 		} {
 			name := fmt.Sprint("returns", n)
-			s.uploadScript("python", name, "r.py", "def handle(input): return "+tt.returns)
+			s.uploadScript(name, "r.py", "def handle(input): return "+tt.returns)
 			s.says(name, "abc", tt.want)
 			s.do("DELETE", "/v1/plugins/"+name, nil)
 		}
 	})
 
 	t.Run("read standard input where they have no handler", func(t *testing.T) {
-		s.uploadScript("python", "lines", "lines.py", "import random, sys\nif __name__ == '__main__':\n  for line in sys.stdin: print(line.strip().upper())\n  print(input is not None)\n")
+		s.uploadScript("lines", "lines.py", "import random, sys\nif __name__ == '__main__':\n  for line in sys.stdin: print(line.strip().upper())\n  print(input is not None)\n")
 		s.says("lines", "a\nb", "A\nB\nTrue\n")
 		s.says("lines", "", "True\n")
-		s.uploadScript("python", "exits", "exits.py", "import sys\nif sys.stdin.read(): sys.exit('that was too much')\n")
+		s.uploadScript("exits", "exits.py", "import sys\nif sys.stdin.read(): sys.exit('that was too much')\n")
 		s.says("exits", "", "")
 		p := s.fails(http.StatusUnprocessableEntity, "exit", "exit code 1", "POST", "/v1/plugins/exits/invoke", []byte("a"))
 		if len(p.Log) != 1 || p.Log[0] != "that was too much" {
@@ -137,8 +144,8 @@ func TestPythonScripts(t *testing.T) {
 	})
 
 	t.Run("draw other random numbers in each call", func(t *testing.T) {
-		s.uploadScript("python", "draws", "draws.py", "import random\nrandom.random()\ndef handle(input): return [random.random(), random.randrange(10**9)]\n")
-		s.uploadScript("python", "drawsin", "drawsin.py", "import random, sys\nsys.stdin.read()\nprint(random.random())\n")
+		s.uploadScript("draws", "draws.py", "import random\nrandom.random()\ndef handle(input): return [random.random(), random.randrange(10**9)]\n")
+		s.uploadScript("drawsin", "drawsin.py", "import random, sys\nsys.stdin.read()\nprint(random.random())\n")
 		for _, name := range []string{"draws", "drawsin"} {
 			seen := make(map[string]bool)
 			for range 20 {
@@ -207,7 +214,7 @@ func TestPythonScripts(t *testing.T) {
 			"\ufeffdef handle(input): return len(input)",
 		} {
 			name := fmt.Sprint("callable", n)
-			s.uploadScript("python", name, "c.py", source)
+			s.uploadScript(name, "c.py", source)
 			s.says(name, "abcd", "4")
 			s.do("DELETE", "/v1/plugins/"+name, nil)
 		}
@@ -217,7 +224,7 @@ func TestPythonScripts(t *testing.T) {
 		before := s.images(t)
 		const scripts = 5
 		for n := range scripts {
-			s.uploadScript("python", fmt.Sprint("small", n), "small.py", fmt.Sprintf("import json\ndef handle(input): return %d", n))
+			s.uploadScript(fmt.Sprint("small", n), "small.py", fmt.Sprintf("import json\ndef handle(input): return %d", n))
 			s.says(fmt.Sprint("small", n), "", fmt.Sprint(n))
 		}
 		each := (s.images(t) - before) / scripts

@@ -53,15 +53,14 @@ var built = struct {
 }{modules: map[string][]byte{}}
 
 // program builds a C program of testdata.
-func cProgram(t *testing.T, source string, flags ...string) []byte {
+func cProgram(t *testing.T, source string) []byte {
 	t.Helper()
 	needClang(t)
 	built.Lock()
 	defer built.Unlock()
 	if built.modules[source] == nil {
 		out := filepath.Join(t.TempDir(), "guest.wasm")
-		args := append([]string{"-Wl,--strip-debug", "-o", out, filepath.Join("testdata", source)}, flags...)
-		if msg, err := clang(args...).CombinedOutput(); err != nil {
+		if msg, err := clang("-Wl,--strip-debug", "-o", out, filepath.Join("testdata", source)).CombinedOutput(); err != nil {
 			t.Fatalf("build %s: %v\n%s", source, err, msg)
 		}
 		built.modules[source] = read(t, out)

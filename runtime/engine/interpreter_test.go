@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -120,6 +121,53 @@ func TestScriptsOfOneInterpreterDoNotDisturbEachOther(t *testing.T) {
 		end(o)
 	}
 	t.Logf("%d calls", calls)
+	closesInterpreter(t, interpreter)
+	if s := e.Stats(); s != (engine.Stats{}) || e.Unlike() != 0 {
+		t.Errorf("at the end there is %+v, and %d were unlike the first", s, e.Unlike())
+	}
+}
+
+// The one that is ready is taken by one script, whoever asks at the same time.
+func TestScriptsBeginAtOnceWhileAnInstanceIsKeptReady(t *testing.T) {
+	e := newEngine(t, engine.Options{})
+	interpreter := opened(t, e)
+	ctx, stop := context.WithCancel(t.Context())
+	var keeping, beginning sync.WaitGroup
+	keeping.Go(func() {
+		for {
+			if err := interpreter.Prepare(ctx, nil); err != nil && ctx.Err() == nil {
+				t.Error(err)
+			}
+			select {
+			case <-interpreter.Wanted():
+			case <-ctx.Done():
+				return
+			}
+		}
+	})
+	for n := range 4 {
+		beginning.Go(func() {
+			for round := range 5 {
+				name := fmt.Sprintf("script %d of %d", n, round)
+				p := interpret(t, e, []byte("name "+name))
+				i, err := p.Instantiate(ctx, nil)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if got := told(ctx, i, "abc"); !strings.HasPrefix(got, name+": abc, turn 1,") {
+					t.Errorf("%s: %q", name, got)
+				}
+				if err := i.Close(context.Background()); err != nil {
+					t.Error(err)
+				}
+				closes(t, p)
+			}
+		})
+	}
+	beginning.Wait()
+	stop()
+	keeping.Wait()
 	closesInterpreter(t, interpreter)
 	if s := e.Stats(); s != (engine.Stats{}) || e.Unlike() != 0 {
 		t.Errorf("at the end there is %+v, and %d were unlike the first", s, e.Unlike())

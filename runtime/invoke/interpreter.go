@@ -93,5 +93,5 @@ func (o *interpreter) prepare(ctx context.Context) error {
 
 func (o *interpreter) close() error {
 	o.flow.Close()
-	return o.Interpreter.Close(context.Background())
+	return o.Close(context.Background())
 }
