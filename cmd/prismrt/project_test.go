@@ -41,7 +41,10 @@ func TestANewProjectBuildsAndItsTestPasses(t *testing.T) {
 	s := start(t, t.TempDir())
 	for _, l := range project.Languages {
 		t.Run(l.Name, func(t *testing.T) {
-			dir := newProject(t, l.Name)
+			dir, s := newProject(t, l.Name), s
+			if l.Name == "python" {
+				s, _ = startWith(t, "python")
+			}
 			p, err := project.Open(dir)
 			if err != nil {
 				t.Fatal(err)
