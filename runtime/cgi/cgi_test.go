@@ -120,6 +120,8 @@ func TestOutputThatIsNoAnswerIsToldWhy(t *testing.T) {
 		"Content-Type: a/b\nTransfer-Encoding: chunked\n\n":        "the connection is the server's",
 		"Content-Type: a/b\nWWW-Authenticate: Basic\n\n":           "passwords",
 		"Content-Type: a/b\nPrism-Version: 7\n\n":                  "the server sends it",
+		"Content-Type: a/b\nx-accel-redirect: /secret\n\n":         "a proxy before the server",
+		"Content-Type: a/b\nX-SendFile: /etc/passwd\n\n":           "a proxy before the server",
 		"Content-Type: a/b\nContent-Length: 3\n\nhello":            "its body has 5 bytes",
 		"Content-Type: a/b\nContent-Length: many\n\nhello":         "no number of bytes",
 		"X: " + strings.Repeat("x", cgi.MaxHeader) + "\n\n":        "over 65536 bytes",

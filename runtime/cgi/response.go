@@ -28,6 +28,7 @@ var kept = map[string]string{
 	"Public-Key-Pins": ofAll, "Alt-Svc": ofAll, "Nel": ofAll, "Report-To": ofAll, "Reporting-Endpoints": ofAll,
 	"Connection": hop, "Keep-Alive": hop, "Proxy-Connection": hop, "Te": hop, "Trailer": hop, "Transfer-Encoding": hop, "Upgrade": hop,
 	"Www-Authenticate": password, "Proxy-Authenticate": password,
+	"X-Sendfile": order, "X-Lighttpd-Send-File": order, "X-Reproxy-Url": order,
 	"Server-Timing": own, "X-Content-Type-Options": "",
 }
 
@@ -36,6 +37,7 @@ const (
 	hop      = "the connection is the server's"
 	password = "programs are not given the passwords that it would ask for"
 	own      = "the server sends it"
+	order    = "a proxy before the server may take it for an order, such as to send a file of its own"
 )
 
 // Parse takes a program's output for an answer (RFC 3875, section 6). Lines may end as
@@ -85,6 +87,8 @@ func (r *Response) field(line string) error {
 		return fmt.Errorf("its header %s is not passed on: %s; leave it out", name, why)
 	case strings.HasPrefix(name, "Prism-"):
 		return fmt.Errorf("its header %s is not passed on: %s; leave it out", name, own)
+	case strings.HasPrefix(name, "X-Accel-"): // nginx: X-Accel-Redirect
+		return fmt.Errorf("its header %s is not passed on: %s; leave it out", name, order)
 	case name == "Status" && r.Status != 0, isSingle(name) && r.Header[name] != nil:
 		return fmt.Errorf("its header has %s twice", name)
 	case name != "Status":
