@@ -73,7 +73,7 @@
 /* The host's functions. Lengths and offsets are in bytes; text is UTF-8 and needs no zero at its end.
  * The helpers below are easier to call. */
 
-/* The length of the input; negative outside a call. */
+/* The length of the input; 0 while the plugin is initialised. */
 PRISM_IMPORT("input_len") int32_t prism_host_input_len(void);
 
 /* Copies up to length bytes of the input from offset on. Returns the bytes copied, 0 at the end of the

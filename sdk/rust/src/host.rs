@@ -39,7 +39,7 @@ mod imports {
     // Each function below hands the host a slice it may read, or one it may write, and which the host does not
     // keep: host/prism, package prism.
 
-    /// The length of the input, negative outside a call.
+    /// The length of the input, 0 while the plugin is initialised.
     pub fn input_len() -> i32 {
         unsafe { prism_input_len() }
     }

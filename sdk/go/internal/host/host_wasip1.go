@@ -37,7 +37,7 @@ func callGet(key string, ptr unsafe.Pointer, n uint32) int32
 //go:noescape
 func randomGet(ptr unsafe.Pointer, n uint32) uint32
 
-// InputLen returns the length of the input, -1 outside a call.
+// InputLen returns the length of the input, 0 while the plugin is initialised.
 func InputLen() int { return int(inputLen()) }
 
 // InputRead copies the input from off on into p, and returns how many bytes, -1 when refused.
