@@ -86,7 +86,7 @@ func (l *Language) Check(ctx context.Context) error {
 		}
 	}
 	if l.check != nil {
-		return l.check(l)
+		return l.check(ctx, l)
 	}
 	return nil
 }
@@ -115,7 +115,7 @@ func (p *Project) Build(ctx context.Context, log io.Writer) (module string, err 
 	if err := p.Language.Check(ctx); err != nil {
 		return "", err
 	}
-	steps, module := p.Language.build(p)
+	steps, module := p.Language.build(ctx, p)
 	for _, s := range steps {
 		if err := p.run(ctx, log, s); err != nil {
 			return "", err

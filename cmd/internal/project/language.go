@@ -1,6 +1,7 @@
 package project
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 )
@@ -19,8 +20,8 @@ type Language struct {
 	marks func(*Project) bool
 	makes []string // folders and files that building leaves behind
 	needs []tool
-	check func(*Language) error           // besides; nil: there is nothing else
-	build func(*Project) ([]step, string) // and where the module then is
+	check func(context.Context, *Language) error           // besides; nil: there is nothing else
+	build func(context.Context, *Project) ([]step, string) // and where the module then is
 }
 
 // Languages are those there are, in the order in which a folder is looked at.
@@ -47,7 +48,7 @@ var golang = &Language{
 	mark:  "go.mod",
 	marks: func(p *Project) bool { return p.has("go.mod") },
 	needs: []tool{{name: "go", install: "install Go 1.24 or later: https://go.dev/dl, or your system's package, such as golang"}},
-	build: func(p *Project) ([]step, string) {
+	build: func(_ context.Context, p *Project) ([]step, string) {
 		module := p.path(p.Name + ".wasm")
 		s := step{argv: []string{"go", "build", "-trimpath", "-o", module}, env: []string{"GOOS=wasip1", "GOARCH=wasm"}}
 		if p.importsSDK() { // else it is a program that reads standard input
@@ -96,7 +97,7 @@ var cpp = &Language{
 
 var makeTool = tool{name: "make", install: "install make"}
 
-func makePlugin(p *Project) ([]step, string) {
+func makePlugin(_ context.Context, p *Project) ([]step, string) {
 	return []step{{argv: []string{"make", "plugin.wasm"}}}, p.path("plugin.wasm")
 }
 
@@ -127,5 +128,5 @@ var python = &Language{
 	mark:  "handler.py",
 	marks: func(p *Project) bool { return p.has("handler.py") },
 	makes: []string{"__pycache__"},
-	build: func(p *Project) ([]step, string) { return nil, p.path("handler.py") },
+	build: func(_ context.Context, p *Project) ([]step, string) { return nil, p.path("handler.py") },
 }

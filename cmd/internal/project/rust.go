@@ -1,6 +1,7 @@
 package project
 
 import (
+	"context"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,8 +15,8 @@ var rust = &Language{
 	mark:  "Cargo.toml",
 	marks: func(p *Project) bool { return p.has("Cargo.toml") },
 	makes: []string{"target", "Cargo.lock"},
-	check: func(l *Language) error {
-		if findRust() != nil {
+	check: func(ctx context.Context, l *Language) error {
+		if findRust(ctx) != nil {
 			return nil
 		}
 		return &MissingError{
@@ -23,8 +24,8 @@ var rust = &Language{
 			Install: "run: rustup target add wasm32-wasip1; without rustup, on Debian and Ubuntu: apt-get install rustc libstd-rust-dev-wasm32 lld",
 		}
 	},
-	build: func(p *Project) ([]step, string) {
-		r := findRust()
+	build: func(ctx context.Context, p *Project) ([]step, string) {
+		r := findRust(ctx)
 		if r == nil || r.cargo {
 			target := rustTargets[0]
 			if r != nil {
@@ -48,10 +49,10 @@ type rustToolchain struct {
 
 // findRust returns nil where there is none. A rustc without a cargo is Debian's, whose cargo
 // cannot read today's crates.io.
-func findRust() *rustToolchain {
+func findRust(ctx context.Context) *rustToolchain {
 	for _, rustc := range []string{"rustc", os.Getenv("RUSTC"), "/usr/bin/rustc"} {
 		for _, target := range rustTargets {
-			out, err := exec.Command(rustc, "--print", "target-libdir", "--target", target).Output()
+			out, err := exec.CommandContext(ctx, rustc, "--print", "target-libdir", "--target", target).Output()
 			if err != nil {
 				continue
 			}

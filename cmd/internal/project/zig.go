@@ -2,6 +2,7 @@ package project
 
 import (
 	"cmp"
+	"context"
 	"os"
 )
 
@@ -15,7 +16,7 @@ var zig = &Language{
 	needs: []tool{{name: "zig", variable: "ZIG", install: "install Zig 0.17: pip install ziglang==0.17.1, and set ZIG to the zig in that package; " +
 		"or unpack a release of https://ziglang.org/download, and have zig in the path"}},
 	// By the compiler alone, which is ready sooner than "zig build": that compiles itself first.
-	build: func(p *Project) ([]step, string) {
+	build: func(_ context.Context, p *Project) ([]step, string) {
 		argv := []string{cmp.Or(os.Getenv("ZIG"), "zig"), "build-exe", "-target", "wasm32-freestanding", "-fno-entry", "-rdynamic", "-O", "ReleaseFast"}
 		return []step{{argv: append(append(argv, zigModules...), "--name", "plugin", "-femit-bin=plugin.wasm")}}, p.path("plugin.wasm")
 	},
