@@ -119,7 +119,8 @@ func (s *sessions) endLocked(one *session) {
 	s.size -= one.size
 }
 
-// keyOf is the session that a call is in. Without one, it has vars for itself.
+// keyOf is whose vars a call has: those of the key that its caller gave. Without a key they
+// are the call's own.
 func keyOf(c Call) (key sessionKey, is bool) {
 	in, v := c.Invocation(), c.Version()
 	return sessionKey{v.Ref.Namespace, v.Ref.Plugin, in.Session}, in.Session != ""
