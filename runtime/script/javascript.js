@@ -122,7 +122,8 @@ const raised = error => {
 		if (row)
 			message += ` (${file}, line ${row})`;
 	}
-	fail(message.split('\n')[0], described(error));
+	const lines = described(error);
+	fail(message.split('\n')[0], lines.length > 1 ? lines : []);
 };
 
 // Promises and timers.
@@ -353,8 +354,8 @@ host(HOOK, (told, ...args) => {
 
 // The script.
 
-// Whether a source is a module, which is what the other kind cannot be read as: it imports, exports or waits. An
-// error is of the kind that was read further.
+// Whether a source is a module, which it is where it cannot be read as a script: it imports, exports or waits. What is
+// wrong with its syntax is what is wrong with the kind that was read further.
 const kindOf = () => {
 	let wrong;
 	for (const kind of [SCRIPT, MODULE])
@@ -362,6 +363,8 @@ const kindOf = () => {
 			host(COMPILE, source, file, kind);
 			return kind;
 		} catch (error) {
+			if (!(error instanceof SyntaxError))
+				return kind; // it can be read, and what it imports is not there
 			const [row, column] = origin(String(error.stack)) ?? [0, 0];
 			if (!wrong || row > wrong.row || row === wrong.row && column > wrong.column)
 				wrong = {error, row, column};

@@ -31,10 +31,8 @@ func (c *copier) entries(s section) uint32 {
 	return uint32(c.count())
 }
 
-// elementSection shifts the functions in segments ("Element Section").
-func (c *copier) elementSection() {
-	n := c.count()
-	c.out = appendU32(c.out, uint32(n))
+// elementEntries copies that many segments ("Element Section").
+func (c *copier) elementEntries(n uint32) {
 	for range n {
 		if c.err != nil {
 			return

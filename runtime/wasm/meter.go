@@ -220,7 +220,9 @@ func (m *meter) write(s section) {
 	case sectionStart:
 		m.out = appendU32(m.out, m.addressed(m.u32()))
 	case sectionElement:
-		m.elementSection()
+		n := m.entries(s)
+		m.out = appendU32(m.out, n)
+		m.elementEntries(n)
 	case sectionCode:
 		m.codeSection(s)
 	case sectionMemory:

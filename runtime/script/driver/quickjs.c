@@ -52,6 +52,7 @@ IMPORT("env", "qjs_execute_pending_job") int run_job(void);
 IMPORT("env", "qjs_set_promise_rejection_handler") void watch_rejections(int);
 IMPORT("env", "qjs_set_module_loader") void load_modules(int);
 IMPORT("env", "qjs_run_gc") void collect(void);
+IMPORT("env", "qjs_set_max_stack_size") void limit_stack(size_t);
 
 // What the host of WASI preview 1 provides.
 struct piece {
@@ -88,6 +89,10 @@ enum hook {
 	REJECTED = 1, // (promise, reason, whether somebody takes notice after all)
 	LOAD = 2,     // (name): returns the source of a module
 };
+
+// What scripts may take of the module's stack of 1 MiB, in bytes, before they get a RangeError: QuickJS looks at it
+// where functions of JavaScript begin only, and the package's own bound is the same.
+#define MAX_STACK (512 * 1024)
 
 static void *got(void *memory) {
 	if (!memory)
@@ -128,7 +133,7 @@ static void sleep(double milliseconds) {
 	struct {
 		uint64_t user;
 		uint8_t tag;
-		uint32_t clock; // 1: the monotonic one
+		_Alignas(8) uint32_t clock; // 1: the monotonic one
 		uint64_t timeout, precision;
 		uint16_t flags;
 	} wanted = {.clock = 1, .timeout = (uint64_t)(milliseconds * 1e6)};
@@ -266,6 +271,7 @@ EXPORT("host_get_timezone_offset") int host_get_timezone_offset(int high, int lo
 EXPORT("_start") void start(void) {
 	initialize();
 	set_up();
+	limit_stack(MAX_STACK);
 	size_t count, size;
 	args_sizes_get(&count, &size);
 	char **arguments = got(allocate(count * sizeof *arguments)), *text = got(allocate(size));
