@@ -57,8 +57,9 @@ var languages = []*Language{
 			Digest: "sha256:658cb6add2bbf8dfe84d67fb85430956d5a8b2b1d694d33432d654cdf048f813",
 		},
 		// Isolated from an environment that it has not, without what only an installation
-		// needs (site), and with UTF-8 whatever the locale.
-		Args:  []string{"-I", "-S", "-X", "utf8", "-c", python},
+		// needs (site), with UTF-8 whatever the locale, and unbuffered, so that nothing is to be
+		// flushed when a call ends.
+		Args:  []string{"-I", "-S", "-u", "-X", "utf8", "-c", python},
 		Probe: "def handle(input): return input",
 	},
 	{
