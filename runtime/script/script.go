@@ -16,7 +16,7 @@ import (
 
 // Language is one that scripts can be written in.
 type Language struct {
-	Name   string // of its runtime
+	Name   string   // of its runtime
 	Suffix string   // of its files
 	Others []string // suffixes that they may have besides
 	Source Package
