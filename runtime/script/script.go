@@ -44,9 +44,6 @@ type Package struct {
 //go:embed python.py
 var python string
 
-//go:embed javascript.js
-var javascript string
-
 //go:embed driver/quickjs.wasm
 var quickjs []byte
 
