@@ -279,7 +279,10 @@ function stated(level) {
 // JSON text, and undefined for what the node may do without.
 class Node {
   constructor(value, where, path = '', lack = {}) {
-    Object.assign(this, { value, where, path, lack });
+    this.value = value;
+    this.where = where;
+    this.path = path;
+    this.lack = lack;
   }
 
   // orNull is the same node, whose values may be null, or "", which is how OKX writes null; those of ifSent may be missing, too.
@@ -301,9 +304,8 @@ class Node {
     return accept(value) || this.wrong(key, noun, value);
   }
 
-  object(key) { return this.node(key, 'an object', isObject); }
-  array(key) { return this.node(key, 'an array', Array.isArray); }
-  node(key, noun, is) { return new Node(this.get(key, noun, (value) => is(value) && value), this.where, this.way(key)); }
+  object(key) { return new Node(this.get(key, 'an object', asObject), this.where, this.way(key)); }
+  array(key) { return new Node(this.get(key, 'an array', asArray), this.where, this.way(key)); }
 
   // entries reads "data". One entry at least is there: a message without any would say nothing.
   entries(read, kind = 'object') {
@@ -319,20 +321,20 @@ class Node {
   }
 
   string(key) {
-    const text = this.get(key, 'a string', (value) => content(value) !== undefined && value);
+    const text = this.get(key, 'a string', asString);
     return text === '""' ? this.refuse(key, 'is empty') : text;
   }
 
   // oneOf returns the word itself.
   oneOf(key, ...words) {
-    return this.get(key, words.map(quote).join(' or '), (value) => content(value) && words.find((word) => word === JSON.parse(value)));
+    return this.get(key, words.map(quote).join(' or '), (value) => asString(value) && words.find((word) => word === JSON.parse(value)));
   }
 
-  boolean(key) { return this.get(key, 'true or false', (value) => (value === 'true' || value === 'false') && value); }
-  integer(key) { return this.get(key, 'a 64-bit integer', integer); }
-  digits(key) { return this.get(key, 'a 64-bit integer in a string', (value) => integer(content(value))); }
-  number(key) { return this.get(key, 'a decimal number', plainDecimal); }
-  decimal(key) { return this.get(key, 'a decimal number in a string', (value) => plainDecimal(content(value))); }
+  boolean(key) { return this.get(key, 'true or false', asBoolean); }
+  integer(key) { return this.get(key, 'a 64-bit integer', asInteger); }
+  digits(key) { return this.get(key, 'a 64-bit integer in a string', integerInString); }
+  number(key) { return this.get(key, 'a decimal number', asDecimal); }
+  decimal(key) { return this.get(key, 'a decimal number in a string', decimalInString); }
 
   way(key) {
     if (typeof key === 'number') return `${this.path}[${key}]`;
@@ -345,24 +347,26 @@ class Node {
 }
 
 const isObject = (value) => typeof value === 'object' && !Array.isArray(value);
-
+const isText = (value) => typeof value === 'string';
 const quote = (text) => `"${text}"`;
 
-// content returns what stands between the quotes of a string, its escapes kept, and undefined of any other value.
-const content = (value) => (typeof value === 'string' && value[0] === '"' ? value.slice(1, -1) : undefined);
+// What follows returns the value where it is what the name says, and otherwise nothing.
 
-// integer returns an integer of 64 bits, but not the smallest of them.
-function integer(text) {
-  return typeof text === 'string' && /^(0|-?[1-9]\d{0,18})$/.test(text) && BigInt(text.replace('-', '')) < 2n ** 63n && text;
-}
+const asObject = (value) => isObject(value) && value;
+const asArray = (value) => Array.isArray(value) && value;
+const asString = (value) => isText(value) && value[0] === '"' && value;
+const asBoolean = (value) => (value === 'true' || value === 'false') && value;
+const asInteger = (value) => isText(value) && /^(?:0|-?[1-9]\d{0,18})$/.test(value) && BigInt(value.replace('-', '')) < 2n ** 63n && value;
+const integerInString = (value) => asString(value) && asInteger(value.slice(1, -1));
+const decimalInString = (value) => asString(value) && asDecimal(value.slice(1, -1));
 
-// plainDecimal returns the same number, quoted, without an exponent and to the last digit: 1e-06 is "0.000001". No
+// asDecimal returns the same number, quoted, without an exponent and to the last digit: 1e-06 is "0.000001". No
 // float64, which is what exchanges write with exponents, needs more than 400 zeros.
-export function plainDecimal(text) {
-  if (typeof text !== 'string') return undefined; // exec would make text of it
-  let [all, sign, whole, fraction = '', exponent] = /^(-?)(0|[1-9]\d*)(?:\.(\d+))?(?:e([+-]?\d+))?$/i.exec(text) ?? [];
-  if (all === undefined || Math.abs(exponent) > 400) return undefined;
-  if (exponent === undefined) return quote(all);
+export function asDecimal(value) {
+  if (!isText(value)) return undefined;
+  if (/^-?(?:0|[1-9]\d*)(?:\.\d+)?$/.test(value)) return quote(value);
+  let [, sign, whole, fraction = '', exponent] = /^(-?)(0|[1-9]\d*)(?:\.(\d+))?e([+-]?\d+)$/i.exec(value) ?? [];
+  if (whole === undefined || Math.abs(exponent) > 400) return undefined;
   for (; exponent > 0; exponent--) {
     whole += fraction[0] ?? '0';
     fraction = fraction.slice(1);

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 
-import { handle, plainDecimal } from './normalise.js';
+import { handle, asDecimal } from './normalise.js';
 
 const market = (name) => readFileSync(new URL(`../../testdata/market/${name}`, import.meta.url), 'utf8');
 const lines = (name) => market(name).trimEnd().split('\n');
@@ -44,9 +44,9 @@ test('decimals are exact', () => {
     '4714.0': '4714.0', '-0': '-0', '1e-06': '0.000001', '1E6': '1000000', '1.50e1': '15.0', '1.50e3': '1500',
     '-12.5e-3': '-0.0125', '0e5': '0', '0.0e-1': '0.00', '0.05e4': '500', '1e000000002': '100', '1e400': '1' + '0'.repeat(400),
   })) {
-    assert.equal(plainDecimal(text), `"${plain}"`, text);
+    assert.equal(asDecimal(text), `"${plain}"`, text);
   }
-  for (const text of ['1e401', '', '05', '+5', '.5', '5.', '1_0', 'Infinity', ' 1', '1\n']) assert.equal(plainDecimal(text), undefined, text);
+  for (const text of ['1e401', '', '05', '+5', '.5', '5.', '1_0', 'Infinity', ' 1', '1\n']) assert.equal(asDecimal(text), undefined, text);
 });
 
 test('escapes of names are kept', () => {
