@@ -314,6 +314,7 @@ class Node {
     return data.map((_, i) => read(data[kind](i)));
   }
 
+  // sides reads both sides of a book, a level by read.
   sides(bidsKey, asksKey, read) {
     const bids = this.array(bidsKey), asks = this.array(asksKey);
     const level = (side, i) => read(side.array(i));

@@ -393,6 +393,7 @@ class Node:
         return map(data.object if type is dict else data.array, data.indices())
 
     def sides(self, bids, asks, layout):
+        """Both sides of a book, a level by layout."""
         bids, asks = self.array(bids), self.array(asks)
         return {
             "bids": [layout(bids.array(i)) for i in bids.indices()],
