@@ -3,6 +3,8 @@
 #
 # Each read of descriptor 0 that nothing precedes is a checkpoint: all scripts share what is before the first, and all
 # calls of a script what is before the second. So what is required here takes no script any time.
+require 'did_you_mean'
+require 'error_highlight'
 require 'json'
 require 'stringio'
 
@@ -10,7 +12,7 @@ require 'stringio'
 Class.new do
   # Standard input of a script that reads it itself: the first look at it is the beginning of a call.
   input = Class.new(StringIO) do
-    def initialize(&look)
+    def initialize(look)
       super(String.new)
       @look = look
     end
@@ -37,8 +39,10 @@ Class.new do
   end
 
   def read
-    all = @input.read(65536) || String.new
-    while piece = @input.read(65536)
+    # Fewer bytes than asked for are the last: the end was seen, and the next look is another checkpoint.
+    all = String.new
+    until all.bytesize % 65536 > 0
+      piece = @input.read(65536) or break
       all << piece
     end
     all.force_encoding(Encoding::UTF_8)
@@ -61,32 +65,38 @@ Class.new do
   end
 
   def failed(message, lines = [])
-    write(@failure, [message, *lines].join("\n"))
+    write(@failure, [message, *lines].map(&:b).join("\n"))
     leave(1)
   end
 
   def raised(error)
     leave(error.status) if error.is_a?(SystemExit)
-    message = error.message.lines.first.to_s.chomp
-    # The frames above the script's are this file's.
-    lines = told(error).reject { |line| line.match?(/\A\s+from -e:/) }
-    failed(error.is_a?(SyntaxError) ? "SyntaxError: #{message}" : "#{error.class}: #{message}", lines)
+    failed("#{error.class}: #{error.message.scrub.lines.first&.chomp}", told(error))
   end
 
   def told(error)
-    # Of a syntax error only its message says where in the script it is.
-    return error.message.lines(chomp: true) if error.is_a?(SyntaxError) && error.backtrace_locations&.first&.path == '-e'
-    error.full_message(highlight: false, order: :top).scrub.lines(chomp: true)
+    frames = error.backtrace || []
+    own, others = frames.partition { |frame| frame.start_with?('-e:') }
+    text =
+      if others.empty? # as of a syntax error, whose message has the line
+        error.detailed_message(highlight: false)
+      else
+        error.set_backtrace(others) if own.include?(frames.first)
+        error.full_message(highlight: false, order: :top)
+      end
+    text.scrub.lines(chomp: true).grep_v(/\A\s+from -e:/) # the frames above the script's are this file's
   end
 
-  def parsed(source, file)
-    RubyVM::InstructionSequence.compile(source, file, file)
+  def run(source, file)
+    TOPLEVEL_BINDING.eval(source, file, 1)
   end
 
   def defines?(source, name)
     # Whether a script defines a method at its top level.
     body = RubyVM::AbstractSyntaxTree.parse(source).children.last or return false
     (body.type == :BLOCK ? body.children : [body]).any? { |node| node&.type == :DEFN && node.children.first == name }
+  rescue SyntaxError
+    false # who runs it sees it with its line
   end
 
   def check(handler, file)
@@ -94,7 +104,8 @@ Class.new do
     kinds = handler.parameters.map(&:first)
     least = kinds.count(:req) + kinds.count(:keyreq)
     return if kinds.count(:keyreq) == 0 && kinds.count(:req) <= 1 && kinds.intersect?(%i[req opt rest])
-    failed("#{file}, line #{handler.source_location&.last}: handle takes #{least} arguments and is called with one, the input; define handle(input)")
+    line = handler.source_location&.last
+    failed("#{file}, line #{line}: handle takes #{least} arguments and is called with one, the input; define handle(input)")
   end
 
   def encoded(answer)
@@ -119,7 +130,7 @@ Class.new do
     # Does once what every script and call does, so that what is set up at the first use is everybody's.
     source = "def rehearsal(input, *more, key: nil)\n  {input => [1.5, nil]}.fetch(:such)\nend\nmethod(:rehearsal)\n"
     defines?(source, :rehearsal)
-    handler = parsed(source, 'rehearsal').eval
+    handler = run(source, 'rehearsal')
     check(handler, 'rehearsal')
     encoded(JSON.parse('{"file": "rehearsal", "config": {"key": [1.5, null]}}'))
     begin
@@ -128,7 +139,7 @@ Class.new do
       told(error)
     end
     begin
-      parsed('(', 'rehearsal')
+      run('(', 'rehearsal')
     rescue SyntaxError => error
       told(error)
     end
@@ -141,36 +152,36 @@ Class.new do
     RubyVM.keep_script_lines = true # for tracebacks, which show them
     rehearse
     settle
-    header, source = read.split("\n", 2)
+    header, source = read.b.split("\n", 2)
     header = JSON.parse(header)
+    source.force_encoding(Encoding::UTF_8)
     file = header['file']
     ENV.update(header['config'])
     begin
-      code = parsed(source, file)
       if defines?(source, :handle)
         # What is printed is the log's, since the answer is what is returned. The script is loaded rather than run:
         # what it does as a program is not for here.
         Object.send(:remove_const, :STDOUT)
         Object.const_set(:STDOUT, @log)
         $stdout = @log
-        code.eval
+        run(source, file)
         handler = @main.method(:handle)
       else
         $0 = file
-        $stdin = @reader.new do
+        $stdin = @reader.new(lambda do
           settle
           read.tap { reseed }
-        end
+        end)
         Object.send(:remove_const, :STDIN)
         Object.const_set(:STDIN, $stdin)
-        code.eval
+        run(source, file)
         leave(0)
       end
     rescue Exception => error
       raised(error)
     end
     check(handler, file)
-    header = source = code = nil
+    header = source = nil
     settle
     input = read
     begin

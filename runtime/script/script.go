@@ -25,6 +25,10 @@ type Language struct {
 
 	// Probe is a script that answers with its input: what runs it is an interpreter.
 	Probe string
+
+	// Memory is what a script may have whose manifest does not say, in bytes; 0: what the
+	// server's configuration says.
+	Memory task.Bytes
 }
 
 // Package is where an interpreter is got from: a file of an npm package.
@@ -63,6 +67,8 @@ var languages = []*Language{
 		// Without gems, of which there are none, and with UTF-8 whatever the locale.
 		Args:  []string{"--disable=gems,syntax_suggest", "-E", "UTF-8", "-e", ruby},
 		Probe: "def handle(input) = input",
+		// 92 MiB are the interpreter's before it reads a script, most of which it never touches.
+		Memory: 160 << 20,
 	},
 }
 
