@@ -165,11 +165,13 @@ func TestRubyScripts(t *testing.T) {
 	})
 
 	t.Run("are held to their limits", func(t *testing.T) {
-		s.uploadRuby("greedy", "def handle(input)\n  return ('x' * (90 << 20)).size if input == 'm'\n  loop {} if input == 'f'\n  handle(input) if input == 's'\nend\n", "[limits]\ntimeout = '30s'\nmemory = '128MiB'\nfuel = 200_000_000\n")
+		s.uploadRuby("greedy", "def handle(input)\n  return ('x' * (90 << 20)).size if input == 'm'\n  loop {} if input == 'f'\nend\n", "[limits]\ntimeout = '30s'\nmemory = '128MiB'\nfuel = 200_000_000\n")
 		s.fails(http.StatusUnprocessableEntity, "fuel", "limits.fuel", "POST", "/v1/plugins/greedy/invoke", []byte("f"))
 		s.fails(http.StatusUnprocessableEntity, "memory", "limits.memory", "POST", "/v1/plugins/greedy/invoke", []byte("m"))
-		s.fails(http.StatusUnprocessableEntity, "guest", "SystemStackError: stack level too deep", "POST", "/v1/plugins/greedy/invoke", []byte("s"))
 		s.says("greedy", "", "")
+		s.uploadRuby("endless", "def handle(input) = input.empty? ? 'well' : handle(input)", patient)
+		s.fails(http.StatusUnprocessableEntity, "guest", "SystemStackError: stack level too deep", "POST", "/v1/plugins/endless/invoke", []byte("s"))
+		s.says("endless", "", "well")
 	})
 
 	t.Run("are refused where they cannot run, by line or by name", func(t *testing.T) {
@@ -219,7 +221,7 @@ func TestRubyScripts(t *testing.T) {
 		s.uploadRuby("library", `%w[bigdecimal csv date digest erb forwardable json logger ostruct securerandom set strscan tempfile time].each { |name| require name }
 def handle(input) = [Date.parse(input) + 1, Digest::SHA256.hexdigest(input)[0, 8], CSV.parse_line('a,"b,c"'), BigDecimal('0.1') + BigDecimal('0.2') == BigDecimal('0.3'), ERB.new('<%= 1 + 1 %>').result]
 `, patient)
-		s.says("library", "2026-11-30", `["2026-12-01","d4ea6e21",["a","b,c"],true,"2"]`)
+		s.says("library", "2026-11-30", `["2026-12-01","e0b7c446",["a","b,c"],true,"2"]`)
 	})
 
 	t.Run("share their interpreter", func(t *testing.T) {
