@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/marketprism/prismrt/runtime/task"
+	"github.com/marketprism/prismrt/runtime/wasm"
 )
 
 // Language is one that scripts can be written in.
@@ -18,6 +19,9 @@ type Language struct {
 	Name   string // of its runtime
 	Suffix string // of its files
 	Source Package
+
+	// Library makes a command of what is got from there (wasm.Extend); nil: it is one.
+	Library []byte
 
 	// Args are what the interpreter is started with. They have it read a script to the end of
 	// its input, make it ready, and read its input again for a call.
@@ -46,6 +50,12 @@ var python string
 //go:embed ruby.rb
 var ruby string
 
+//go:embed javascript.js
+var javascript string
+
+//go:embed driver/quickjs.wasm
+var quickjs []byte
+
 var languages = []*Language{
 	{
 		Name: "python", Suffix: ".py",
@@ -57,6 +67,17 @@ var languages = []*Language{
 		// needs (site), and with UTF-8 whatever the locale.
 		Args:  []string{"-I", "-S", "-X", "utf8", "-c", python},
 		Probe: "def handle(input): return input",
+	},
+	{
+		Name: "javascript", Suffix: ".js",
+		Source: Package{
+			Name: "quickjs-wasi@3.6.2", File: "quickjs.wasm",
+			Digest: "sha256:d4c9375f2b1ca4dc95f72c8aa2982a7a9951ac8011490d79c6582df732b4bbd9",
+		},
+		Library: quickjs,
+		// The name is what stack traces have for what is not the script's.
+		Args:  []string{"prismrt", javascript},
+		Probe: "function handle(input) { return input }",
 	},
 	{
 		Name: "ruby", Suffix: ".rb",
@@ -89,6 +110,15 @@ func OfFile(name string) *Language {
 		return nil
 	}
 	return languages[i]
+}
+
+// Interpreter makes what scripts run with of the module that was got from Source. Errors
+// are those of wasm.Extend: it is another module.
+func (l *Language) Interpreter(module []byte) ([]byte, error) {
+	if l.Library == nil {
+		return module, nil
+	}
+	return wasm.Extend(module, l.Library)
 }
 
 // Names are those of all languages.
