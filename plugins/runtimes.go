@@ -104,12 +104,10 @@ func (c *Catalogue) AddRuntime(ctx context.Context, name string, module []byte) 
 func (c *Catalogue) probe(ctx context.Context, l *script.Language, v Version) error {
 	defer c.options.Runner.Unroute(runtimes, l.Name) // nothing is left of it
 	echo := []byte("probe")
-	limits := c.options.Defaults.Limits
-	limits.Memory = cmp.Or(c.memory(l), limits.Memory)
 	err := c.options.Runner.Load(ctx, task.Version{
 		Ref: v.Ref, Digest: task.DigestOf([]byte(l.Probe)), ABI: task.ABIScript, Interpreter: v.Digest,
 		Prelude: script.Prelude("probe"+l.Suffix, nil, []byte(l.Probe)),
-		Limits:  limits, Max: 1, Health: task.Health{Input: echo, Expect: echo},
+		Limits:  c.defaults(l.Name).Limits, Max: 1, Health: task.Health{Input: echo, Expect: echo},
 	}, []byte(l.Probe))
 	if err != nil {
 		return task.Faultf(task.KindInvalid, "the module does not run a script of %s: %s", l.Name, task.FaultOf(err).Message).CausedBy(err)
@@ -198,13 +196,14 @@ func (c *Catalogue) interpreter(l *script.Language, v Version) task.Version {
 	return task.Version{Ref: v.Ref, Digest: v.Digest, ABI: task.ABICommand, Args: l.Args, Limits: c.options.Defaults.MaxLimits}
 }
 
-// memory is what scripts of a language may have whose manifests do not say; 0: what the
-// server's default is.
-func (c *Catalogue) memory(l *script.Language) task.Bytes {
-	if l.Memory <= c.options.Defaults.Limits.Memory {
-		return 0
+// defaults are what manifests of a language's scripts leave out and may ask for; no name is
+// that of no language.
+func (c *Catalogue) defaults(language string) Defaults {
+	d := c.options.Defaults
+	if l, err := script.Named(language); err == nil {
+		d.Limits.Memory = min(max(d.Limits.Memory, l.Memory), d.MaxLimits.Memory)
 	}
-	return min(l.Memory, c.options.Defaults.MaxLimits.Memory)
+	return d
 }
 
 // openInterpreter makes sure that scripts which are pinned to an interpreter can be loaded.
@@ -247,11 +246,6 @@ func (c *Catalogue) checkScript(ref task.Ref, digest task.Digest, u Upload) (Ver
 		return Version{}, err
 	}
 	run := task.Version{Ref: ref, Digest: digest, ABI: task.ABIScript, Interpreter: s.Interpreter}
-	if l, err := script.Named(s.Runtime); err == nil && u.Manifest.Limits.Memory == nil {
-		if b := c.memory(l); b > 0 {
-			u.Manifest.Limits.Memory = &b
-		}
-	}
 	m := u.Manifest
 	var wrong []error
 	if m.ABI != nil && *m.ABI != task.ABIScript {
@@ -273,7 +267,7 @@ func (c *Catalogue) checkScript(ref task.Ref, digest task.Digest, u Upload) (Ver
 		return Version{}, errors.Join(wrong...)
 	}
 	m.ABI = nil
-	if err := m.apply(c.options.Defaults, &run); err != nil {
+	if err := m.apply(c.defaults(s.Runtime), &run); err != nil {
 		return Version{}, err
 	}
 	run.Function = ""

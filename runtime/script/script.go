@@ -30,8 +30,8 @@ type Language struct {
 	// Probe is a script that answers with its input: what runs it is an interpreter.
 	Probe string
 
-	// Memory is what a script may have whose manifest does not say, in bytes; 0: what the
-	// server's configuration says.
+	// Memory is what a script may have whose manifest does not say, where the server's default
+	// is less.
 	Memory task.Bytes
 }
 
