@@ -87,7 +87,7 @@ fuzz: ## fuzz whatever reads foreign bytes, FUZZTIME (1m) each
 	$(GO) test -run '^$$' -fuzz FuzzRewrite -fuzztime $(FUZZTIME) ./runtime/wasm
 	$(GO) test -run '^$$' -fuzz FuzzMeteredRunsAsWritten -fuzztime $(FUZZTIME) -fuzzminimizetime 10x ./runtime/wasm
 	$(GO) test -run '^$$' -fuzz FuzzUnlink -fuzztime $(FUZZTIME) ./runtime/wasm
-	$(GO) test -run '^$$$$' -fuzz FuzzExtend -fuzztime $(FUZZTIME) -fuzzminimizetime 10x ./runtime/wasm
+	$(GO) test -run '^$$' -fuzz FuzzExtend -fuzztime $(FUZZTIME) -fuzzminimizetime 10x ./runtime/wasm
 	$(GO) test -run '^$$' -fuzz FuzzLines -fuzztime $(FUZZTIME) ./runtime/wasm/lines
 	$(GO) test -run '^$$' -fuzz Fuzz -fuzztime $(FUZZTIME) -fuzzminimizetime 10x ./host/wasi
 	$(GO) test -run '^$$' -fuzz FuzzABI -fuzztime $(FUZZTIME) -fuzzminimizetime 10x ./host/extism

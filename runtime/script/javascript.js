@@ -42,18 +42,27 @@ const fail = (message, lines = []) => {
 	leave(1);
 };
 
-// How values are printed.
+// How values are printed: as Node does, but for its line breaks.
+
+const quoted = text => {
+	const mark = ["'", '"', '`'].find(mark => !text.includes(mark)) ?? "'";
+	return mark + stringify(text).slice(1, -1).replaceAll('\\"', '"').replaceAll(mark, '\\' + mark) + mark;
+};
+
+const isClass = value => /^class\b/.test(Function.prototype.toString.call(value));
 
 const show = (value, seen = []) => {
 	switch (typeof value) {
 	case 'string':
-		return seen.length ? stringify(value) : value;
+		return seen.length ? quoted(value) : value;
 	case 'bigint':
 		return `${value}n`;
 	case 'symbol':
 		return value.toString();
 	case 'function':
-		return `[${value.constructor?.name ?? 'Function'}: ${value.name || 'anonymous'}]`;
+		if (isClass(value))
+			return `[class ${value.name || '(anonymous)'}]`;
+		return `[${value.constructor?.name ?? 'Function'}${value.name ? `: ${value.name}` : ' (anonymous)'}]`;
 	case 'object':
 		break;
 	default:
@@ -73,12 +82,12 @@ const show = (value, seen = []) => {
 		return list('[', value.map(v => show(v, seen)), ']');
 	const name = value.constructor?.name ?? '', prefix = name === 'Object' || name === '' ? '' : name + ' ';
 	if (isView(value) && !(value instanceof DataView))
-		return list(`${prefix}[`, Array.from(value.subarray(0, 100), String), ']');
+		return list(`${name}(${value.length}) [`, Array.from(value.subarray(0, 100), String), ']');
 	if (value instanceof Map)
-		return list(`${prefix}{`, [...value].map(([k, v]) => `${show(k, seen)} => ${show(v, seen)}`), '}');
+		return list(`${name}(${value.size}) {`, [...value].map(([k, v]) => `${show(k, seen)} => ${show(v, seen)}`), '}');
 	if (value instanceof Set)
-		return list(`${prefix}{`, [...value].map(v => show(v, seen)), '}');
-	return list(`${prefix}{`, Object.entries(value).map(([k, v]) => `${/^[\p{L}_$][\p{L}\p{N}_$]*$/u.test(k) ? k : stringify(k)}: ${show(v, seen)}`), '}');
+		return list(`${name}(${value.size}) {`, [...value].map(v => show(v, seen)), '}');
+	return list(`${prefix}{`, Object.entries(value).map(([k, v]) => `${/^[\p{L}_$][\p{L}\p{N}_$]*$/u.test(k) ? k : quoted(k)}: ${show(v, seen)}`), '}');
 };
 
 const line = values => values.map(v => show(v)).join(' ') + '\n';
@@ -183,13 +192,11 @@ const start = (run, after, every, args) => {
 
 // What is read.
 
-// The input of a call: its bytes, which are a string of UTF-8 wherever one is asked for.
-class Input extends Uint8Array {
+// Bytes which, where a string is wanted, are what they are in UTF-8, as Node's Buffer has it.
+class Bytes extends Uint8Array {
 	toString() { return host(DECODE, this); }
-	text() { return host(DECODE, this); }
-	json() { return parse(host(DECODE, this)); }
 }
-const {prototype} = Input;
+const {prototype} = Bytes;
 
 // The state of generators is a part of the image, so every call would draw the same numbers: what is left of one is
 // dropped where a call begins.
@@ -393,7 +400,7 @@ const check = handle => {
 	if (typeof handle !== 'function')
 		fail(`${file}: handle is of type ${handle === null ? 'null' : typeof handle} and cannot be called; define function handle(input)`);
 	const at = handle.lineNumber ? `${file}, line ${handle.lineNumber}: ` : `${file}: `;
-	if (/^class\b/.test(Function.prototype.toString.call(handle)))
+	if (isClass(handle))
 		fail(at + 'handle is a class; define function handle(input)');
 	if (/Generator/.test(Object.getPrototypeOf(handle)?.[Symbol.toStringTag]))
 		fail(at + 'handle is a generator; have it return its answer');

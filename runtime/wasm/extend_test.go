@@ -141,28 +141,32 @@ var base = module(
 	[]byte{6, 1, 0x7f, 1, 0x41, 0x10, 0x0b},
 	[]byte("\x07\x04\x06memory\x02\x00\x0f__stack_pointer\x03\x00\x04add1\x00\x02\x03run\x00\x03"),
 	[]byte{9, 1, 0, 0x41, 0, 0x0b, 1, 2},
-	[]byte{10, 2,
+	[]byte{
+		10, 2,
 		7, 0, 0x20, 0, 0x41, 1, 0x6a, 0x0b, // local.get 0, i32.const 1, i32.add
-		11, 0, 0x20, 0, 0x41, 0, 0x11, 0, 0, 0x10, 0, 0x0b}, // local.get 0, i32.const 0, call_indirect, call twice
+		11, 0, 0x20, 0, 0x41, 0, 0x11, 0, 0, 0x10, 0, 0x0b,
+	}, // local.get 0, i32.const 0, call_indirect, call twice
 )
 
 // doubling is a library: twice (i32) -> (i32), and main (i32) -> (i32), which runs run on the argument and the stack pointer.
-func doubling(imports string, twice byte) []byte {
+func doubling(imports string) []byte {
 	return module(
 		[]byte{1, 2, 0x60, 0, 0, 0x60, 1, 0x7f, 1, 0x7f},
 		[]byte("\x02\x04\x03env\x06memory\x02\x00\x00\x03env\x0f__stack_pointer\x03\x7f\x01"+imports+"\x03env\x03run\x00\x01"),
 		[]byte{3, 2, 1, 1},
-		append([]byte("\x07\x02\x05twice\x00"), twice, 4, 'm', 'a', 'i', 'n', 0, 2),
-		[]byte{10, 2,
+		[]byte("\x07\x02\x05twice\x00\x01\x04main\x00\x02"),
+		[]byte{
+			10, 2,
 			7, 0, 0x20, 0, 0x41, 2, 0x6c, 0x0b, // local.get 0, i32.const 2, i32.mul
-			9, 0, 0x20, 0, 0x23, 0, 0x6a, 0x10, 0, 0x0b}, // local.get 0, global.get 0, i32.add, call run
+			9, 0, 0x20, 0, 0x23, 0, 0x6a, 0x10, 0, 0x0b,
+		}, // local.get 0, global.get 0, i32.add, call run
 	)
 }
 
 const memoryBase = "\x03env\x0d__memory_base\x03\x7f\x00"
 
 func TestAModuleAndItsLibraryCallEachOther(t *testing.T) {
-	both, err := wasm.Extend(base, doubling(memoryBase, 1))
+	both, err := wasm.Extend(base, doubling(memoryBase))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -203,13 +207,13 @@ func TestWhatCannotBeExtendedIsRefused(t *testing.T) {
 		main, library []byte
 		want          string
 	}{
-		"no module":               {[]byte("x"), doubling(memoryBase, 1), "not a WebAssembly module"},
+		"no module":               {[]byte("x"), doubling(memoryBase), "not a WebAssembly module"},
 		"no library":              {base, []byte("x"), "in the library, not a WebAssembly module"},
-		"no memory":               {empty, doubling(memoryBase, 1), "in the library, env.memory is a memory that the module does not export"},
-		"another type":            {bytes.Replace(base, []byte{0x60, 1, 0x7f, 1, 0x7f}, []byte{0x60, 1, 0x7e, 1, 0x7e}, 1), doubling(memoryBase, 1), "env.twice is imported as (i64) -> (i64), and exported as (i32) -> (i32)"},
+		"no memory":               {empty, doubling(memoryBase), "in the library, env.memory is a memory that the module does not export"},
+		"another type":            {bytes.Replace(base, []byte{0x60, 1, 0x7f, 1, 0x7f}, []byte{0x60, 1, 0x7e, 1, 0x7e}, 1), doubling(memoryBase), "env.twice is imported as (i64) -> (i64), and exported as (i32) -> (i32)"},
 		"a circle":                {loop("a", "b"), loop("b", "a"), "import a function of each other that is none's"},
 		"a memory of the library": {base, module([]byte{5, 1, 0, 1}), "in the library, there are entries; a library here has functions alone (memory section"},
-		"data of the library":     {base, bytes.Replace(doubling(global, 1), []byte{0x23, 0}, []byte{0x23, 1}, 1), "in the library, it names a global of what loads it, which the module does not export"},
+		"data of the library":     {base, bytes.Replace(doubling(global), []byte{0x23, 0}, []byte{0x23, 1}, 1), "in the library, it names a global of what loads it, which the module does not export"},
 	} {
 		_, err := wasm.Extend(tt.main, tt.library)
 		if _, is := errors.AsType[*wasm.Error](err); !is || !strings.Contains(err.Error(), tt.want) {
@@ -240,7 +244,7 @@ func FuzzExtend(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	f.Add(base, doubling(memoryBase, 1))
+	f.Add(base, doubling(memoryBase))
 	f.Add(empty, empty)
 	f.Add(base, quickjs)
 	f.Fuzz(func(t *testing.T, main, library []byte) {

@@ -1,7 +1,7 @@
 const pair = /([a-z]+)-([a-z]+)/g
 
 export function handle(input) {
-  const order = input.json()
+  const order = JSON.parse(input)
   order.symbol = order.symbol.replace(pair, (_, a, b) => a.toUpperCase() + '/' + b.toUpperCase())
   order.quantity = order.fills.reduce((sum, [, quantity]) => sum + quantity, 0)
   return order
