@@ -6,7 +6,7 @@
 // calls of a script what is before the second.
 namespace Prismrt;
 
-// The script as a file, which it is for the one include that runs it.
+// The script as a file, which it is for the include that runs it alone.
 final class File
 {
     public static string $source;
@@ -15,6 +15,7 @@ final class File
 
     public function stream_open(): bool
     {
+        stream_wrapper_restore('file');
         return true;
     }
 
@@ -229,7 +230,6 @@ function prepare(): ?string
 
 function serve(string $name): never
 {
-    stream_wrapper_restore('file');
     $handler = new \ReflectionFunction($name);
     check($handler, $GLOBALS['argv'][0]);
     $handler = $handler->getClosure();

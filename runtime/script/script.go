@@ -130,7 +130,7 @@ func Named(name string) (*Language, error) {
 			return l, nil
 		}
 	}
-	return nil, task.Faultf(task.KindInvalid, "%.40q is no language of scripts here; there is %s", name, strings.Join(Names(), " and "))
+	return nil, task.Faultf(task.KindInvalid, "%.40q is no language of scripts here; there are %s", name, strings.Join(Names(), ", "))
 }
 
 // OfFile finds the language of a file by its suffix, nil where it is of none.
