@@ -175,7 +175,7 @@ func TestPHPScripts(t *testing.T) {
 			"<?php function handle($a, $b) {}":                      "bad.php, line 1: handle takes 2 arguments",
 			"<?php function handle($a) { yield $a; }":               "handle is a generator",
 			"<?php\nnosuch();\nfunction handle($input) {}":          "Error: Call to undefined function nosuch()",
-			"<?php\nrequire 'other.php';\nfunction handle($a) {}":   "trapped",
+			"<?php\nrequire 'other.php';\nfunction handle($a) {}":   "Error: Failed opening required 'other.php'",
 			"<?php echo 'hello';":                                   "came to its end without a look at its input",
 			"plain text":                                            "came to its end without a look at its input",
 			"<?php class A { function handle($input) {} }":          "came to its end without a look at its input",

@@ -208,7 +208,7 @@ func TestRubyScripts(t *testing.T) {
 			"def handle(*all) = all.first.size", "def handle(input, more = 1) = input.size", "def handle(input, key: 1) = input.size", "def handle(input = nil, &block) = input.size",
 			"# frozen_string_literal: true\nSIZE = ''.frozen?\ndef handle(input) = SIZE && input.size", "\ufeffdef handle(input) = input.size",
 			"Order = Struct.new(:input)\ndef handle(input) = Order.new(input).input.size",
-			"def handle(input)\n  f = Fiber.new { |x| Fiber.yield x.size }\n  f.resume(input)\nend",
+			"def handle(input)\n  f = Fiber.new { |x| Fiber.yield x.size }\n  f.resume(input)\nend", //nolint:misspell // a class of Ruby
 		} {
 			name := fmt.Sprint("handler", n)
 			s.uploadRuby(name, source, patient)
