@@ -18,8 +18,9 @@ import (
 
 // Language is one that scripts can be written in.
 type Language struct {
-	Name   string // of its runtime
-	Suffix string // of its files
+	Name   string   // of its runtime
+	Suffix string   // of its files
+	Others []string // suffixes that they may have besides
 	Source Package
 
 	// Library makes a command of what is got from there (wasm.Extend); nil: it is one.
@@ -78,12 +79,13 @@ var languages = []*Language{
 			Digest: "sha256:658cb6add2bbf8dfe84d67fb85430956d5a8b2b1d694d33432d654cdf048f813",
 		},
 		// Isolated from an environment that it has not, without what only an installation
-		// needs (site), and with UTF-8 whatever the locale.
-		Args:  []string{"-I", "-S", "-X", "utf8", "-c", python},
+		// needs (site), with UTF-8 whatever the locale, and unbuffered, so that nothing is to be
+		// flushed when a call ends.
+		Args:  []string{"-I", "-S", "-u", "-X", "utf8", "-c", python},
 		Probe: "def handle(input): return input",
 	},
 	{
-		Name: "javascript", Suffix: ".js",
+		Name: "javascript", Suffix: ".js", Others: []string{".mjs", ".cjs"},
 		Source: Package{
 			Name: "quickjs-wasi@3.6.2", File: "quickjs.wasm",
 			Digest: "sha256:d4c9375f2b1ca4dc95f72c8aa2982a7a9951ac8011490d79c6582df732b4bbd9",
@@ -135,7 +137,8 @@ func Named(name string) (*Language, error) {
 
 // OfFile finds the language of a file by its suffix, nil where it is of none.
 func OfFile(name string) *Language {
-	i := slices.IndexFunc(languages, func(l *Language) bool { return l.Suffix == filepath.Ext(name) })
+	suffix := filepath.Ext(name)
+	i := slices.IndexFunc(languages, func(l *Language) bool { return l.Suffix == suffix || slices.Contains(l.Others, suffix) })
 	if i < 0 {
 		return nil
 	}
