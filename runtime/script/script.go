@@ -65,9 +65,6 @@ var ruby string
 //go:embed php.php
 var php []byte
 
-//go:embed javascript.js
-var javascript string
-
 //go:embed driver/quickjs.wasm
 var quickjs []byte
 
