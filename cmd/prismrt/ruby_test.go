@@ -85,7 +85,7 @@ func TestRubyScripts(t *testing.T) {
 	})
 
 	t.Run("answer what they return", func(t *testing.T) {
-		for n, tt := range []struct{ returns, want string }{
+		cases := []struct{ returns, want string }{
 			{`input.reverse`, "cba"},
 			{`input + 'ü'`, "abcü"},
 			{`nil`, ""},
@@ -95,11 +95,14 @@ func TestRubyScripts(t *testing.T) {
 			{`input.bytesize`, "3"},
 			{`input.encoding.to_s`, "UTF-8"},
 			{`input * 50000`, strings.Repeat("abc", 50000)},
-		} {
-			name := fmt.Sprint("returns", n)
-			s.uploadRuby(name, "def handle(input) = "+tt.returns, patient)
-			s.says(name, "abc", tt.want)
-			s.do("DELETE", "/v1/plugins/"+name, nil)
+		}
+		source := "def handle(input)\n  number, input = input.split(':')\n  case number.to_i\n"
+		for n, tt := range cases {
+			source += fmt.Sprintf("  when %d then %s\n", n, tt.returns)
+		}
+		s.uploadRuby("returns", source+"  end\nend\n", patient)
+		for n, tt := range cases {
+			s.says("returns", fmt.Sprintf("%d:abc", n), tt.want)
 		}
 	})
 
