@@ -170,18 +170,23 @@ func TestPHPScripts(t *testing.T) {
 
 	t.Run("are refused where they cannot run, by line or by name", func(t *testing.T) {
 		for source, want := range map[string]string{
-			"<?php\nfunction handle($input) {\n  if (\n}":           "ParseError: Unclosed '(' on line 3 does not match '}' (bad.php, line 4)",
-			"<?php\n\nfunction handle() {}":                         "bad.php, line 3: handle takes 0 arguments",
-			"<?php function handle($a, $b) {}":                      "bad.php, line 1: handle takes 2 arguments",
-			"<?php function handle($a) { yield $a; }":               "handle is a generator",
-			"<?php\nnosuch();\nfunction handle($input) {}":          "Error: Call to undefined function nosuch()",
-			"<?php\nrequire 'other.php';\nfunction handle($a) {}":   "Error: Failed opening required 'other.php'",
-			"<?php echo 'hello';":                                   "came to its end without a look at its input",
-			"plain text":                                            "came to its end without a look at its input",
-			"<?php class A { function handle($input) {} }":          "came to its end without a look at its input",
-			"<?php $handle = function ($input) {};":                 "came to its end without a look at its input",
-			"<?php\nfunction strlen($a) {}\nfunction handle($a) {}": "trapped",
-			"<?php exit(3); function handle($input) {}":             "exit code 3",
+			"<?php\nfunction handle($input) {\n  if (\n}":               "ParseError: Unclosed '(' on line 3 does not match '}' (bad.php, line 4)",
+			"<?php\n\nfunction handle() {}":                             "bad.php, line 3: handle takes 0 arguments",
+			"<?php function handle($a, $b) {}":                          "bad.php, line 1: handle takes 2 arguments",
+			"<?php function handle($a) { yield $a; }":                   "handle is a generator",
+			"<?php\nnosuch();\nfunction handle($input) {}":              "Error: Call to undefined function nosuch()",
+			"<?php\nrequire 'other.php';\nfunction handle($a) {}":       "Error: Failed opening required 'other.php'",
+			"<?php echo 'hello';":                                       "came to its end without a look at its input",
+			"plain text":                                                "came to its end without a look at its input",
+			"<?php class A { function handle($input) {} }":              "came to its end without a look at its input",
+			"<?php $handle = function ($input) {};":                     "came to its end without a look at its input",
+			"<?php\nfunction strlen($a) {}\nfunction handle($a) {}":     "trapped",
+			"<?php if (getenv('x')): function handle($input) {} endif;": "bad.php: handle was not defined",
+			"<?php use function handle; echo 1;":                        "came to its end without a look at its input",
+			"<?php function":                                            "ParseError: syntax error, unexpected end of file",
+			"<?php function handle":                                     "ParseError: syntax error, unexpected end of file",
+			"<?php namespace":                                           "ParseError: syntax error, unexpected end of file",
+			"<?php exit(3); function handle($input) {}":                 "exit code 3",
 		} {
 			kind, status := "guest", http.StatusUnprocessableEntity
 			switch {
@@ -195,6 +200,9 @@ func TestPHPScripts(t *testing.T) {
 			p := s.fails(status, kind, want, "PUT", "/v1/plugins/bad?runtime=php&file=bad.php", []byte(source))
 			if strings.Contains(want, "Error") && (len(p.Stack) == 0 || !strings.Contains(p.Stack[0], " in bad.php:")) {
 				t.Errorf("%q: the traceback is %q", source, p.Stack)
+			}
+			if kind == "guest" && len(p.Log) > 0 && !strings.Contains(p.Log[0], "Failed to open stream") {
+				t.Errorf("%q: the log is %q", source, p.Log)
 			}
 			if log := strings.Join(p.Log, "\n"); kind == "trap" && (!strings.Contains(log, "PHP Fatal error: ") || !strings.Contains(log, " in bad.php on line 2")) {
 				t.Errorf("%q: the log is %q", source, p.Log)

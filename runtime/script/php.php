@@ -158,17 +158,18 @@ function defined_handler(string $source): ?string
 {
     [$depth, $namespace] = [0, ''];
     $tokens = array_values(array_filter(\PhpToken::tokenize($source), fn($token) => !$token->isIgnorable()));
+    $texts = array_column($tokens, 'text');
     foreach ($tokens as $i => $token) {
         if ($token->is(['{', T_CURLY_OPEN, T_DOLLAR_OPEN_CURLY_BRACES])) {
             $depth++;
         } elseif ($token->is('}')) {
             $depth--;
         } elseif ($depth == 0 && $token->is(T_NAMESPACE)) {
-            $namespace = $tokens[$i + 1]->text . '\\';
+            $namespace = ($texts[$i + 1] ?? '') . '\\';
         } elseif ($depth == 0 && $token->is(T_FUNCTION)) {
-            $name = $tokens[$i + 1]->text == '&' ? $tokens[$i + 2] : $tokens[$i + 1];
-            if (strtolower($name->text) == 'handle') {
-                return $namespace . $name->text;
+            [$name, $next] = array_slice($texts, ($texts[$i + 1] ?? '') == '&' ? $i + 2 : $i + 1, 2) + ['', ''];
+            if (strtolower($name) == 'handle' && $next == '(') { // and no import of one
+                return $namespace . $name;
             }
         }
     }
@@ -230,6 +231,9 @@ function prepare(): ?string
 
 function serve(string $name): never
 {
+    if (!function_exists($name)) {
+        fail("{$GLOBALS['argv'][0]}: handle was not defined when the script had run");
+    }
     $handler = new \ReflectionFunction($name);
     check($handler, $GLOBALS['argv'][0]);
     $handler = $handler->getClosure();
