@@ -489,6 +489,35 @@ func TestATaskThatWasSentAgainIsToldOfOnceMore(t *testing.T) {
 	}
 }
 
+// The task is sent again and ends again while its first end is being told.
+func TestAnEndThatComesWhileAnotherIsToldIsToldToo(t *testing.T) {
+	ends := make(chan struct{})
+	r := newReceiver(t, func(w http.ResponseWriter, _ *http.Request, n int) {
+		if n == 0 {
+			ends <- struct{}{}
+			<-ends
+		}
+		w.WriteHeader(http.StatusNoContent)
+	})
+	w := newWorld(t, r.host())
+	id := w.end(1, r.URL, task.Dead, "")[0]
+	w.run()
+	<-ends
+	ctx := context.Background()
+	if errs, err := w.store.Revive(ctx, []store.Revival{{ID: id}}); err != nil || errs[0] != nil {
+		t.Fatal(errs, err)
+	}
+	if _, err := w.store.Cancel(ctx, []task.ID{id}, time.Now(), time.Now().Add(time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	ends <- struct{}{}
+	until(t, "both are told", func() bool { return w.owed() == 0 })
+	all := r.all()
+	if len(all) != 2 || read(t, all[0]).Data.State != task.Dead || read(t, all[1]).Data.State != task.Canceled {
+		t.Errorf("told %d times: %v", len(all), all)
+	}
+}
+
 func TestWhatIsWrongWithOptionsIsToldAtOnce(t *testing.T) {
 	defer func() {
 		message := fmt.Sprint(recover())
