@@ -62,8 +62,8 @@ const (
 	mostTaken = 2048
 )
 
-// Run calls back until ctx ends. Calls that are under way then are broken off, and made
-// again by the next Run.
+// Run calls back until ctx ends; it is called once. Calls that are under way then are broken
+// off, and made again by the Sender after this one.
 func (s *Sender) Run(ctx context.Context) error {
 	calling, stop := context.WithCancel(ctx)
 	var calls sync.WaitGroup
