@@ -12,7 +12,9 @@ import (
 func callback(t *store.Task) { t.Terms.Callback = "https://example.com/done" }
 
 // owes is the callback of a task that has ended now.
-func (b *bench) owes(id task.ID) store.Callback { return store.Callback{ID: id, Ended: b.now, Due: b.now} }
+func (b *bench) owes(id task.ID) store.Callback {
+	return store.Callback{ID: id, Ended: b.now, Due: b.now}
+}
 
 var callingBack = []trial{
 	{"AreOwedByTasksThatEnded", func(b *bench) {
