@@ -24,6 +24,8 @@ func (*buildCmd) Help() string {
 
 // Run builds the project.
 func (b *buildCmd) Run(ctx context.Context, t *terminal, g *globals) error {
+	ctx, stop := interruptible(ctx)
+	defer stop()
 	p, err := project.Open(b.Dir)
 	if err != nil {
 		return misuse{err}
