@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/marketprism/prismrt/cmd/internal/project"
+	"github.com/marketprism/prismrt/runtime/script"
 )
 
 // newProject makes a project with the real binary, and skips the test where its tools are
@@ -39,8 +40,8 @@ func TestANewProjectBuildsAndItsTestPasses(t *testing.T) {
 	for _, l := range project.Languages {
 		t.Run(l.Name, func(t *testing.T) {
 			dir, s := newProject(t, l.Name), s
-			if l.Name == "python" {
-				s, _ = startWith(t, "python")
+			if _, err := script.Named(l.Name); err == nil {
+				s, _ = startWith(t, l.Name)
 			}
 			p, err := project.Open(dir)
 			if err != nil {

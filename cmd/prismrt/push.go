@@ -200,7 +200,7 @@ func (p *pushCmd) plugin(m manifest) (string, error) {
 		name, from = filepath.Base(p.File), "the file"
 		ending := ".wasm"
 		if l, err := p.language(); err == nil && l != nil {
-			ending = l.Suffix
+			ending = filepath.Ext(name)
 		}
 		name = strings.TrimSuffix(name, ending)
 		if lower := strings.ToLower(name); plugins.CheckName(lower) == nil {

@@ -29,7 +29,7 @@ type runtimeCmd struct {
 }
 
 type runtimeAddCmd struct {
-	Name string `arg:"" help:"The language: python."`
+	Name string `arg:"" help:"The language: ${scripts}."`
 	File string `placeholder:"FILE" help:"The interpreter, a .wasm file. Default: it is fetched with npm, from the registry that npm is configured for, and checked."`
 }
 
