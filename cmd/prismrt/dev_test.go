@@ -118,7 +118,7 @@ func TestDevUploadsWhatChanges(t *testing.T) {
 
 // sources is the file of a new project that is edited.
 var sources = map[string]string{
-	"go": "main.go", "rust": "src/lib.rs", "zig": "plugin.zig", "assemblyscript": "plugin.ts", "c": "main.c", "cpp": "main.cpp", "python": "handler.py",
+	"go": "main.go", "rust": "src/lib.rs", "zig": "plugin.zig", "assemblyscript": "plugin.ts", "c": "main.c", "cpp": "main.cpp", "python": "handler.py", "javascript": "handler.js",
 }
 
 func TestDevIsNotSetOffByWhatItsOwnBuildsWrite(t *testing.T) {
