@@ -15,8 +15,8 @@ func TestATypedHandlerInCppTellsWhereItsInputIsWrong(t *testing.T) {
 		for input, want := range map[string]string{
 			`{"lines":[{"name":"tea","price_cents":"x","count":2}]}`: "(/lines/0/price_cents) type must be number, but is string",
 			`{"lines":[{"name":"tea","count":2}]}`:                   "(/lines/0) key 'price_cents' not found",
-			`{"lines":[`:      "the input: it is not JSON",
-			`{"voucher":"X"}`: "there is no voucher X",
+			`{"lines":[`:                                             "the input: it is not JSON",
+			`{"voucher":"X"}`:                                        "there is no voucher X",
 		} {
 			s.fails(http.StatusUnprocessableEntity, "guest", want, "POST", "/v1/plugins/quote/invoke", []byte(input))
 		}
