@@ -215,3 +215,14 @@ func TestAFaultAsJSONIsTheProblemDocument(t *testing.T) {
 		t.Errorf("it wrote to standard error, too: %s", s.err)
 	}
 }
+
+func TestAStackIsCutForPeopleAndWholeForPrograms(t *testing.T) {
+	name := strings.Repeat("é", 160)
+	s := newShell(t, map[string]http.HandlerFunc{
+		"POST /v1/plugins/a/invoke": answerJSON(422, `{"kind":"trap","status":422,"detail":"no","stack":["`+name+`","`+name+`é"]}`),
+	})
+	s.run(1, "call", "a", "--data", "x")
+	contains(t, s.err, "    "+name+"\n", "    "+name+"...\n")
+	s.run(1, "call", "a", "--data", "x", "--json")
+	contains(t, s.out, name+`é"`)
+}
