@@ -89,9 +89,9 @@ type exportRow struct {
 
 // Run prints what the module is.
 func (c *inspectCmd) Run(ctx context.Context, t *terminal, g *globals) error {
-	module, err := os.ReadFile(c.File)
+	module, err := readCode(c.File)
 	if err != nil {
-		return misuse{err}
+		return err
 	}
 	m, err := readManifest(c.Manifest, c.File)
 	if err != nil {

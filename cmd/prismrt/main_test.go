@@ -110,6 +110,10 @@ func TestMisuseEndsWithTwoAndSaysWhereHelpIs(t *testing.T) {
 		{[]string{"call", "a/"}, []string{`"a/" is not a plugin`}},
 		{[]string{"live", "a"}, []string{"<version>"}},
 		{[]string{"live", "a", "two"}, []string{"<version>", "two"}},
+		{[]string{"live", "a", "0"}, []string{"counted from 1"}},
+		{[]string{"runtime", "rm", "cobol"}, []string{`"cobol" is no language`}},
+		{[]string{"push", "."}, []string{". is a folder", "prismrt build"}},
+		{[]string{"inspect", "."}, []string{". is a folder", "prismrt build"}},
 	} {
 		s.run(2, tt.args...)
 		contains(t, s.err, append(tt.says, "prismrt: ")...)
