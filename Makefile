@@ -32,10 +32,10 @@ tools: ## install what guests are built with, where it is missing
 
 # A test whose tool cannot be had is skipped, and says so.
 .PHONY: testtools
-testtools: ## install what tests use besides: Rust, strace and CPython
+testtools: ## install what tests use besides: Rust, strace, CPython and QuickJS
 	-sh cmd/prismrt/testdata/tools.sh
 	-sh runtime/profile/testdata/burn/tools.sh
-	-$(MAKE) -C bench python
+	-$(MAKE) -C bench python javascript
 
 DEMO := bin/demo -server bin/prismrt -plugin $(GUEST_GO) -data ../shared/data/market,sdk/testdata/market
 
@@ -87,6 +87,7 @@ fuzz: ## fuzz whatever reads foreign bytes, FUZZTIME (1m) each
 	$(GO) test -run '^$$' -fuzz FuzzRewrite -fuzztime $(FUZZTIME) ./runtime/wasm
 	$(GO) test -run '^$$' -fuzz FuzzMeteredRunsAsWritten -fuzztime $(FUZZTIME) -fuzzminimizetime 10x ./runtime/wasm
 	$(GO) test -run '^$$' -fuzz FuzzUnlink -fuzztime $(FUZZTIME) ./runtime/wasm
+	$(GO) test -run '^$$' -fuzz FuzzExtend -fuzztime $(FUZZTIME) -fuzzminimizetime 10x ./runtime/wasm
 	$(GO) test -run '^$$' -fuzz FuzzLines -fuzztime $(FUZZTIME) ./runtime/wasm/lines
 	$(GO) test -run '^$$' -fuzz Fuzz -fuzztime $(FUZZTIME) -fuzzminimizetime 10x ./host/wasi
 	$(GO) test -run '^$$' -fuzz FuzzABI -fuzztime $(FUZZTIME) -fuzzminimizetime 10x ./host/extism

@@ -5,7 +5,9 @@ package bench_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"testing"
@@ -19,18 +21,36 @@ import (
 
 // scripts are those of an interpreter that was opened.
 type scripts struct {
+	*script.Language
 	engine      *prismrt.Engine
 	interpreter *prismrt.Interpreter
 	digest      task.Digest
-	source      []byte // of handle.py
+	part        string // a script that parses an order and answers a part of it
+	all         []byte // handle of guests/..., which works on all of it and answers that
 }
 
-// openPython opens CPython as prismrt does for scripts.
-func openPython(tb testing.TB) scripts {
-	g := guest{module: "python", script: []string{"handle.py"}}
-	module, source := g.mustFiles(tb)
+// parts are the scripts that answer a part, by language.
+var parts = map[string]string{
+	"python":     "import json, re\n\ndef handle(input):\n    return {'symbol': json.loads(input)['symbol']}\n",
+	"javascript": "export function handle(input) { return {symbol: JSON.parse(input).symbol} }\n",
+}
+
+// openLanguage opens an interpreter as prismrt does for scripts.
+func openLanguage(tb testing.TB, name string) scripts {
+	language, err := script.Named(name)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	module, _ := guest{module: name}.mustFiles(tb)
 	if raceEnabled() {
 		tb.Skip("to compile this takes minutes under the race detector")
+	}
+	if module, err = language.Interpreter(module); err != nil {
+		tb.Fatal(err)
+	}
+	all, err := os.ReadFile(filepath.Join("guests", name, "handle"+language.Suffix))
+	if err != nil {
+		tb.Fatal(err)
 	}
 	e, err := prismrt.New(tb.Context(), prismrt.Options{
 		CacheDir:     filepath.Join(compiledCode, "prismrt"),
@@ -40,20 +60,16 @@ func openPython(tb testing.TB) scripts {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	language, err := script.Named("python")
-	if err != nil {
-		tb.Fatal(err)
-	}
 	d := task.DigestOf(module)
-	in := openInterpreter(tb, e, task.Version{Ref: task.Ref{Plugin: "python"}, Digest: d, ABI: task.ABICommand, Args: language.Args, Limits: limits}, module)
-	return scripts{e, in, d, source}
+	in := openInterpreter(tb, e, task.Version{Ref: task.Ref{Plugin: name}, Digest: d, ABI: task.ABICommand, Args: language.Args, Limits: limits}, module)
+	return scripts{language, e, in, d, parts[name], all}
 }
 
 // open makes an instance of a script, for the rest of the test.
 func (s scripts) open(tb testing.TB, name string, source []byte) (*prismrt.Program, *prismrt.Instance) {
 	p, err := s.engine.Compile(tb.Context(), task.Version{
 		Ref: task.Ref{Plugin: name}, Digest: task.DigestOf(source), ABI: task.ABIScript,
-		Interpreter: s.digest, Prelude: script.Prelude(name+".py", nil, source), Limits: limits,
+		Interpreter: s.digest, Prelude: script.Prelude(name+s.Suffix, nil, source), Limits: limits,
 	}, nil)
 	if err != nil {
 		tb.Fatal(err)
@@ -66,9 +82,15 @@ func (s scripts) open(tb testing.TB, name string, source []byte) (*prismrt.Progr
 	return p, instance(tb, p)
 }
 
+// answers has a script that answers all of the order do that once.
 func (s scripts) answers(tb testing.TB, i *prismrt.Instance) {
+	var answer struct {
+		Symbol   string
+		Quantity float64
+		Tags     struct{ Desk string }
+	}
 	output, _, err := i.Run(tb.Context(), task.Invocation{Input: order}, nil)
-	if err != nil || !bytes.HasPrefix(output, []byte(`{"symbol": "BTC/USDT", `)) || !bytes.HasSuffix(output, []byte(`"quantity": 8.8875}`)) {
+	if err != nil || json.Unmarshal(output, &answer) != nil || answer.Symbol != "BTC/USDT" || answer.Quantity != 8.8875 || answer.Tags.Desk != "delta one" {
 		tb.Fatalf("%q, %v", output, err)
 	}
 	if _, err := i.Rewind(); err != nil {
@@ -76,35 +98,52 @@ func (s scripts) answers(tb testing.TB, i *prismrt.Instance) {
 	}
 }
 
-// BenchmarkScript is a call of a script in Python with its rewind: one that parses an order
-// and answers a part of it, and one that works on all of it and answers that.
+// BenchmarkScript is a call of a script with its rewind: one that parses an order and
+// answers a part of it, and one that works on all of it and answers that.
 func BenchmarkScript(b *testing.B) {
-	s := openPython(b)
-	b.Run("part", func(b *testing.B) {
-		_, i := s.open(b, "part", []byte("import json, re\n\ndef handle(input):\n    return {'symbol': json.loads(input)['symbol']}\n"))
-		for b.Loop() {
-			if output, _, err := i.Run(b.Context(), task.Invocation{Input: order}, nil); err != nil || !bytes.HasPrefix(output, []byte(`{"symbol": "`)) {
-				b.Fatalf("%q, %v", output, err)
-			}
-			if _, err := i.Rewind(); err != nil {
-				b.Fatal(err)
-			}
-		}
-	})
-	b.Run("all", func(b *testing.B) {
-		_, i := s.open(b, "orders", s.source)
-		for b.Loop() {
-			s.answers(b, i)
-		}
-	})
+	for _, language := range script.Names() {
+		b.Run(language, func(b *testing.B) {
+			s := openLanguage(b, language)
+			b.Run("part", func(b *testing.B) {
+				_, i := s.open(b, "part", []byte(s.part))
+				var took []time.Duration
+				for b.Loop() {
+					begun := time.Now()
+					output, _, err := i.Run(b.Context(), task.Invocation{Input: order}, nil)
+					if err != nil || !bytes.HasPrefix(output, []byte(`{"symbol":`)) {
+						b.Fatalf("%q, %v", output, err)
+					}
+					if _, err := i.Rewind(); err != nil {
+						b.Fatal(err)
+					}
+					took = append(took, time.Since(begun))
+				}
+				slices.Sort(took)
+				b.ReportMetric(float64(took[0].Microseconds()), "best-us")
+				b.ReportMetric(float64(took[len(took)/2].Microseconds()), "p50-us")
+				b.ReportMetric(float64(took[len(took)*9/10].Microseconds()), "p90-us")
+			})
+			b.Run("all", func(b *testing.B) {
+				_, i := s.open(b, "orders", s.all)
+				for b.Loop() {
+					s.answers(b, i)
+				}
+			})
+		})
+	}
 }
 
-// mostScripts is enough to see what each takes; each waits for CPython to start.
+// mostScripts is enough to see what each takes; each waits for its interpreter to start.
 const mostScripts = 10
 
 // Scripts share their interpreter, and each answers soon after it came.
 func TestScriptsShareAnInterpreter(t *testing.T) {
-	s := openPython(t)
+	for _, language := range script.Names() {
+		t.Run(language, func(t *testing.T) { shareInterpreter(t, openLanguage(t, language)) })
+	}
+}
+
+func shareInterpreter(t *testing.T, s scripts) {
 	var first []time.Duration
 	own := int64(0)
 	for n := range mostScripts {
@@ -112,7 +151,7 @@ func TestScriptsShareAnInterpreter(t *testing.T) {
 			t.Fatal(err)
 		}
 		begun := time.Now()
-		p, i := s.open(t, fmt.Sprint("orders", n), append(slices.Clone(s.source), fmt.Sprintf("\nnumber = %d\n", n)...))
+		p, i := s.open(t, fmt.Sprint("orders", n), append(slices.Clone(s.all), fmt.Sprintf("\n'number %d'\n", n)...))
 		s.answers(t, i)
 		first = append(first, time.Since(begun))
 		i.Trim()

@@ -43,6 +43,9 @@ func (c *Catalogue) AddRuntime(ctx context.Context, name string, module []byte) 
 	if err != nil {
 		return Runtime{}, false, err
 	}
+	if module, err = language.Interpreter(module); err != nil {
+		return Runtime{}, false, task.Faultf(task.KindInvalid, "the module is not %s of %s: %w", language.Source.File, language.Source.Name, err)
+	}
 	unlock, err := c.uploads.lock(ctx, key{runtimes, name})
 	if err != nil {
 		return Runtime{}, false, err

@@ -10,9 +10,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 
 	"github.com/alecthomas/kong"
 
+	"github.com/marketprism/prismrt/runtime/script"
 	"github.com/marketprism/prismrt/sdk/client"
 )
 
@@ -83,7 +85,7 @@ func run(ctx context.Context, t *terminal, args []string) int {
 	parser, err := kong.New(&c,
 		kong.Name("prismrt"),
 		kong.Description("prismrt runs WebAssembly plugins, uploaded and called over HTTP."),
-		kong.Vars{"languages": languages()},
+		kong.Vars{"languages": languages(), "scripts": strings.Join(script.Names(), " or ")},
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
 		kong.Writers(t.out, t.err),
 		kong.Exit(func(int) { helped = true }), // --help is all that exits, once it is printed

@@ -29,7 +29,7 @@ type runtimeCmd struct {
 }
 
 type runtimeAddCmd struct {
-	Name string `arg:"" help:"The language: python."`
+	Name string `arg:"" help:"The language: ${scripts}."`
 	File string `placeholder:"FILE" help:"The interpreter, a .wasm file. Default: it is fetched with npm, from the registry that npm is configured for, and checked."`
 }
 
@@ -168,6 +168,9 @@ type runtimeRmCmd struct {
 
 // Run removes the language.
 func (r *runtimeRmCmd) Run(ctx context.Context, t *terminal, g *globals) error {
+	if _, err := script.Named(r.Name); err != nil {
+		return misuse{errors.New(task.FaultOf(err).Message)}
+	}
 	server, err := g.client()
 	if err != nil {
 		return err

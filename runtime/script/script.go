@@ -11,13 +11,18 @@ import (
 	"strings"
 
 	"github.com/marketprism/prismrt/runtime/task"
+	"github.com/marketprism/prismrt/runtime/wasm"
 )
 
 // Language is one that scripts can be written in.
 type Language struct {
 	Name   string // of its runtime
-	Suffix string // of its files
+	Suffix string   // of its files
+	Others []string // suffixes that they may have besides
 	Source Package
+
+	// Library makes a command of what is got from there (wasm.Extend); nil: it is one.
+	Library []byte
 
 	// Args are what the interpreter is started with. They have it read a script to the end of
 	// its input, make it ready, and read its input again for a call.
@@ -39,6 +44,12 @@ type Package struct {
 //go:embed python.py
 var python string
 
+//go:embed javascript.js
+var javascript string
+
+//go:embed driver/quickjs.wasm
+var quickjs []byte
+
 var languages = []*Language{
 	{
 		Name: "python", Suffix: ".py",
@@ -47,9 +58,21 @@ var languages = []*Language{
 			Digest: "sha256:658cb6add2bbf8dfe84d67fb85430956d5a8b2b1d694d33432d654cdf048f813",
 		},
 		// Isolated from an environment that it has not, without what only an installation
-		// needs (site), and with UTF-8 whatever the locale.
-		Args:  []string{"-I", "-S", "-X", "utf8", "-c", python},
+		// needs (site), with UTF-8 whatever the locale, and unbuffered, so that nothing is to be
+		// flushed when a call ends.
+		Args:  []string{"-I", "-S", "-u", "-X", "utf8", "-c", python},
 		Probe: "def handle(input): return input",
+	},
+	{
+		Name: "javascript", Suffix: ".js", Others: []string{".mjs", ".cjs"},
+		Source: Package{
+			Name: "quickjs-wasi@3.6.2", File: "quickjs.wasm",
+			Digest: "sha256:d4c9375f2b1ca4dc95f72c8aa2982a7a9951ac8011490d79c6582df732b4bbd9",
+		},
+		Library: quickjs,
+		// The name is what stack traces have for what is not the script's.
+		Args:  []string{"prismrt", javascript},
+		Probe: "function handle(input) { return input }",
 	},
 }
 
@@ -65,11 +88,21 @@ func Named(name string) (*Language, error) {
 
 // OfFile finds the language of a file by its suffix, nil where it is of none.
 func OfFile(name string) *Language {
-	i := slices.IndexFunc(languages, func(l *Language) bool { return l.Suffix == filepath.Ext(name) })
+	suffix := filepath.Ext(name)
+	i := slices.IndexFunc(languages, func(l *Language) bool { return l.Suffix == suffix || slices.Contains(l.Others, suffix) })
 	if i < 0 {
 		return nil
 	}
 	return languages[i]
+}
+
+// Interpreter makes what scripts run with of the module that was got from Source. Errors
+// are those of wasm.Extend: it is another module.
+func (l *Language) Interpreter(module []byte) ([]byte, error) {
+	if l.Library == nil {
+		return module, nil
+	}
+	return wasm.Extend(module, l.Library)
 }
 
 // Names are those of all languages.

@@ -18,6 +18,9 @@ func TestALanguageIsFoundByItsNameAndByItsFiles(t *testing.T) {
 			t.Errorf("%s lacks something: %+v", name, l)
 		}
 	}
+	if l := script.OfFile("handler.mjs"); l == nil || l.Name != "javascript" {
+		t.Errorf("a module of JavaScript is of %v", l)
+	}
 	if script.OfFile("handler.wasm") != nil || script.OfFile("py") != nil {
 		t.Error("a module is taken for a script")
 	}

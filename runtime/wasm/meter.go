@@ -1,7 +1,6 @@
 package wasm
 
 import (
-	"encoding/binary"
 	"fmt"
 	"slices"
 	"strings"
@@ -69,9 +68,10 @@ func newMeter(module []byte) (*meter, error) {
 		}
 	}
 	m := &meter{
-		parser: p, imported: uint32(len(p.functions) - p.module.Functions), signature: uint32(len(p.types)), fuel: uint32(p.globals),
+		copier: copier{parser: p}, imported: uint32(len(p.functions) - p.module.Functions), signature: uint32(len(p.types)), fuel: uint32(p.globals),
 		landings: make([]flow, 1), blockTypes: make(map[uint32]uint32),
 	}
+	m.renumber = m.addressed
 	if p.module.Memory != nil && p.module.Functions > 0 {
 		m.append("memory.fill", m.signature+1, helper(memoryFill))
 		m.append("memory.copy", m.signature+1, helper(memoryCopy))
@@ -92,9 +92,9 @@ func (m *meter) append(name string, kind uint32, code func(*meter, []byte) []byt
 	return m.shifted(uint32(len(m.functions) + len(m.appended) - 1))
 }
 
-// meter is one rewriting. Its parser is used to read on.
+// meter is one rewriting.
 type meter struct {
-	*parser
+	copier
 	imported   uint32            // functions; those that are added get the next indices
 	begins     bool              // BeginFunction is added behind RefuelFunction
 	signature  uint32            // index of the type () -> (); the next is that of helpers
@@ -108,18 +108,12 @@ type meter struct {
 	codes      []byte            // the functions, in the order they were settled in
 	moves      []lines.Move      // and where code went in them
 	debug      map[string][]byte // sections of DWARF, nil: there are none
-	out        []byte
 
 	// What each function needs and the next can use again.
 	scratch  []byte
 	landings []flow
 	labels   []label
 	targets  []uint32
-}
-
-// at lets the parser read a section.
-func (m *meter) at(s section) {
-	m.pos, m.end, m.section = s.start, s.end, sectionNames[s.id]
 }
 
 // added tells of the sections that get an entry whether the module has them.
@@ -226,7 +220,9 @@ func (m *meter) write(s section) {
 	case sectionStart:
 		m.out = appendU32(m.out, m.addressed(m.u32()))
 	case sectionElement:
-		m.elementSection()
+		n := m.entries(s)
+		m.out = appendU32(m.out, n)
+		m.elementEntries(n)
 	case sectionCode:
 		m.codeSection(s)
 	case sectionMemory:
@@ -237,22 +233,6 @@ func (m *meter) write(s section) {
 		m.out = append(m.out, m.b[s.start:s.end]...)
 	}
 	m.finish(begun)
-}
-
-// begin writes a section's id and room for its size; finish fills that in.
-func (m *meter) begin(id byte) int {
-	m.out = append(m.out, id, 0, 0, 0, 0, 0)
-	return len(m.out)
-}
-
-func (m *meter) finish(begun int) { putU32(m.out[begun-5:begun], uint32(len(m.out)-begun)) }
-
-// entries reads how many there are in a section, none where it is only added.
-func (m *meter) entries(s section) uint32 {
-	if s.start == s.end {
-		return 0
-	}
-	return uint32(m.count())
 }
 
 // extended copies a section and adds so many entries at its end.
@@ -337,13 +317,7 @@ func (m *meter) tableSection() {
 func (m *meter) globalSection(s section) {
 	n := m.entries(s)
 	m.out = appendU32(m.out, n+uint32(len(m.ownGlobals())))
-	for range n {
-		if m.err != nil {
-			return
-		}
-		m.copied(2) // type and mutability
-		m.expression()
-	}
+	m.globalEntries(n)
 	for _, g := range m.ownGlobals() {
 		m.out = append(m.out, byte(g.kind), 1, g.zero, 0, byte(opEnd)) // mutable
 	}
@@ -414,43 +388,6 @@ func (m *meter) exports() []ownExport {
 	return own
 }
 
-// elementSection shifts the functions in segments ("Element Section").
-func (m *meter) elementSection() {
-	n := m.count()
-	m.out = appendU32(m.out, uint32(n))
-	for range n {
-		if m.err != nil {
-			return
-		}
-		flags := m.u32()
-		m.out = appendU32(m.out, flags)
-		passive, explicit, expressions := flags&1 != 0, flags&2 != 0, flags&4 != 0
-		if !passive {
-			if explicit {
-				m.out = appendU32(m.out, m.u32()) // the table
-			}
-			m.expression() // the offset
-		}
-		if passive || explicit {
-			m.copied(1) // the kind or type of the elements
-		}
-		elements := m.count()
-		m.out = appendU32(m.out, uint32(elements))
-		for range elements {
-			if m.err != nil {
-				return
-			}
-			if expressions {
-				m.expression()
-				continue
-			}
-			index := m.u32()
-			m.there("function", index, len(m.functions))
-			m.out = appendU32(m.out, m.addressed(index))
-		}
-	}
-}
-
 // host are the functions that are imported for the meter.
 func (m *meter) host() []string {
 	if m.begins {
@@ -476,55 +413,4 @@ func (m *meter) addressed(function uint32) uint32 {
 		m.bodies[function-m.imported].addressable = true
 	}
 	return m.shifted(function)
-}
-
-// copied copies the next n bytes.
-func (m *meter) copied(n uint32) { m.out = append(m.out, m.bytes(n)...) }
-
-// expression copies a constant expression.
-func (m *meter) expression() {
-	for m.err == nil {
-		start := m.pos
-		op := m.instruction()
-		if op == opGlobalGet {
-			m.there("global", m.index, m.globals)
-		}
-		if op == opRefFunc {
-			m.there("function", m.index, len(m.functions))
-			m.out = appendU32(append(m.out, byte(op)), m.addressed(m.index))
-			continue
-		}
-		if m.out = append(m.out, m.b[start:m.pos]...); op == opEnd {
-			return
-		}
-	}
-}
-
-// appendU32 appends an unsigned LEB128.
-func appendU32(b []byte, v uint32) []byte { return binary.AppendUvarint(b, uint64(v)) }
-
-// putU32 writes an unsigned LEB128 of exactly five bytes, which is as long as
-// the format allows it to be.
-func putU32(b []byte, v uint32) {
-	for i := range 4 {
-		b[i] = byte(v) | 0x80
-		v >>= 7
-	}
-	b[4] = byte(v)
-}
-
-// appendI64 appends a signed LEB128.
-func appendI64(b []byte, v int64) []byte {
-	for {
-		c := byte(v & 0x7f)
-		v >>= 7
-		if v == 0 && c&0x40 == 0 || v == -1 && c&0x40 != 0 {
-			return append(b, c)
-		}
-		b = append(b, c|0x80)
-	}
-}
-
-func appendName(b []byte, name string) []byte {
-	return append(appendU32(b, uint32(len(name))), name...)
 }

@@ -14,7 +14,7 @@ func Lines(rewritten []byte) (find func(offset uint64) (file string, line int)) 
 	if err != nil {
 		return nil
 	}
-	m := &meter{parser: p}
+	m := &meter{copier: copier{parser: p}}
 	if m.debugSections(); m.debug == nil {
 		return nil
 	}

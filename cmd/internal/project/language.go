@@ -25,7 +25,7 @@ type Language struct {
 }
 
 // Languages are those there are, in the order in which a folder is looked at.
-var Languages = []*Language{golang, rust, zig, assemblyscript, cpp, c, python}
+var Languages = []*Language{golang, rust, zig, assemblyscript, cpp, c, python, javascript}
 
 // Lookup finds a language by its name, nil: there is none.
 func Lookup(name string) *Language {
@@ -129,4 +129,12 @@ var python = &Language{
 	marks: func(p *Project) bool { return p.has("handler.py") },
 	makes: []string{"__pycache__"},
 	build: func(_ context.Context, p *Project) ([]step, string) { return nil, p.path("handler.py") },
+}
+
+var javascript = &Language{
+	Name: "javascript", Title: "JavaScript", Test: []string{"node", "--test"},
+	mark:  "handler.js",
+	marks: func(p *Project) bool { return p.has("handler.js") },
+	makes: []string{"node_modules", "package-lock.json"},
+	build: func(_ context.Context, p *Project) ([]step, string) { return nil, p.path("handler.js") },
 }
