@@ -5,7 +5,6 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/dustin/go-humanize"
@@ -25,6 +24,8 @@ func (*buildCmd) Help() string {
 
 // Run builds the project.
 func (b *buildCmd) Run(ctx context.Context, t *terminal, g *globals) error {
+	ctx, stop := interruptible(ctx)
+	defer stop()
 	p, err := project.Open(b.Dir)
 	if err != nil {
 		return misuse{err}
@@ -34,33 +35,27 @@ func (b *buildCmd) Run(ctx context.Context, t *terminal, g *globals) error {
 	if err != nil {
 		return err
 	}
-	info, err := os.Stat(module)
+	took := time.Since(begun)
+	text, err := os.ReadFile(module)
 	if err != nil {
 		return err
 	}
-	took := time.Since(begun)
-	var found *inspection
-	if strings.HasSuffix(module, ".wasm") {
-		text, err := os.ReadFile(module)
-		if err != nil {
-			return err
-		}
-		m, err := manifestOf(p)
-		if err != nil {
-			return err
-		}
-		if found, err = inspect(ctx, text, "", m); err != nil {
-			return err
-		}
-	}
-	if g.JSON {
-		if err := t.json(map[string]any{"module": module, "language": p.Language.Name, "bytes": info.Size(), "seconds": took.Seconds(), "inspection": found}); err != nil {
-			return err
-		}
-	} else if err := t.printf("%s: %s, built in %.1f s\n", module, humanize.IBytes(uint64(info.Size())), took.Seconds()); err != nil { //nolint:gosec // a size is not negative
+	m, err := manifestOf(p)
+	if err != nil {
 		return err
 	}
-	if found == nil || len(found.Problems) == 0 {
+	found, err := inspect(ctx, module, text, "", m)
+	if err != nil {
+		return err
+	}
+	if g.JSON {
+		if err := t.json(map[string]any{"module": module, "language": p.Language.Name, "bytes": len(text), "seconds": took.Seconds(), "inspection": found}); err != nil {
+			return err
+		}
+	} else if err := t.printf("%s: %s, built in %.1f s\n", module, humanize.IBytes(uint64(len(text))), took.Seconds()); err != nil {
+		return err
+	}
+	if len(found.Problems) == 0 {
 		return nil
 	}
 	for _, problem := range found.Problems {

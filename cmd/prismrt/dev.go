@@ -3,14 +3,11 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io/fs"
+	"net/url"
 	"os/signal"
-	"path/filepath"
+	"sync"
 	"syscall"
 	"time"
-
-	"github.com/fsnotify/fsnotify"
 
 	"github.com/marketprism/prismrt/cmd/internal/project"
 	"github.com/marketprism/prismrt/sdk/client"
@@ -24,7 +21,8 @@ type devCmd struct {
 // Help is shown by "prismrt dev --help".
 func (*devCmd) Help() string {
 	return `Builds the project and uploads it, and does so again after each change, until it is
-interrupted. What does not build leaves the version before it live.
+interrupted. What does not build leaves the version before it live. A server that is not
+there yet is waited for. With --json there is an object for each upload.
 
 Example:
 
@@ -32,126 +30,161 @@ Example:
   cd greet && prismrt dev --data Ada`
 }
 
-// settle is how long nothing must have changed before it is built: editors write in several
-// steps.
-const settle = 100 * time.Millisecond
-
 // Run builds and uploads until it is interrupted.
 func (d *devCmd) Run(ctx context.Context, t *terminal, g *globals) error {
-	p, err := project.Open(d.Dir)
-	if err != nil {
-		return misuse{err}
-	}
-	if err := p.Language.Check(ctx); err != nil {
-		return misuse{err}
-	}
-	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
+	ctx, stop := interruptible(ctx)
 	defer stop()
-	watcher, err := fsnotify.NewWatcher()
-	if err != nil {
-		return fmt.Errorf("watch %s: %w", p.Dir, err)
-	}
-	defer watcher.Close()
-	if err := watch(watcher, p, p.Dir); err != nil {
-		return fmt.Errorf("watch %s: %w", p.Dir, err)
-	}
-	for {
-		if err := d.round(ctx, t, g); err != nil && ctx.Err() == nil {
-			report(t, g, err)
-		}
-		t.complain("watching %s\n", p.Dir)
-		if err := changed(ctx, watcher, p); err != nil {
-			if ctx.Err() != nil {
-				return nil
-			}
-			return err
-		}
-	}
-}
-
-// round builds and uploads once, under the name that the manifest has by now.
-func (d *devCmd) round(ctx context.Context, t *terminal, g *globals) error {
 	p, err := project.Open(d.Dir)
 	if err != nil {
 		return misuse{err}
 	}
-	begun := time.Now()
-	module, err := buildProject(ctx, t, p)
-	if err != nil {
-		return err
+	if err := p.Language.Check(ctx); err != nil && ctx.Err() == nil {
+		return misuse{err}
 	}
-	built := time.Since(begun)
 	server, err := g.client()
 	if err != nil {
 		return err
 	}
-	m, err := manifestOf(p)
+	w, err := newWatch(p)
 	if err != nil {
 		return err
 	}
-	push := pushCmd{File: module, Name: p.Name}
-	v, created, err := push.upload(ctx, t, server, m)
-	if err != nil {
-		return err
+	defer w.close()
+	for ctx.Err() == nil {
+		b, err := d.build(ctx, t)
+		for again := true; again && ctx.Err() == nil; {
+			if err == nil {
+				err = d.upload(ctx, t, g, server, b)
+			}
+			if ctx.Err() != nil {
+				return nil
+			}
+			if err != nil {
+				report(t, g, err)
+			}
+			again, err = await(ctx, t, w, server, unanswered(err))
+		}
+		if err != nil && ctx.Err() == nil {
+			return err
+		}
 	}
-	if err := t.printf("built in %.1f s, live after %.1f s: %s", built.Seconds(), time.Since(begun).Seconds(), outcome(v, created)); err != nil {
-		return err
-	}
-	if d.Data == nil {
-		return nil
-	}
-	r, err := server.Call(ctx, p.Name, []byte(*d.Data), client.CallOptions{})
-	if err != nil {
-		return err
-	}
-	_, err = t.out.Write(r.Output)
-	return err
+	return nil
 }
 
-// watch watches a folder and those below it, but for what builds make.
-func watch(w *fsnotify.Watcher, p *project.Project, dir string) error {
-	return filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
-		switch {
-		case errors.Is(err, fs.ErrNotExist): // it is gone again
-			return nil
-		case err != nil:
-			return err
-		case !e.IsDir():
-			return nil
+// interruptible returns a context that ends when the process is told to: what it started must
+// end before it does.
+func interruptible(ctx context.Context) (context.Context, context.CancelFunc) {
+	return signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+}
+
+// unanswered tells whether an error is that there is no server.
+func unanswered(err error) bool {
+	_, is := errors.AsType[*url.Error](err)
+	return is
+}
+
+// await waits for a change, or where the server did not answer until it is ready: then the
+// upload is to be made again, of what is built.
+func await(ctx context.Context, t *terminal, w *watch, server *client.Client, down bool) (again bool, err error) {
+	if changed, err := w.overtaken(ctx); changed || err != nil {
+		return false, err
+	}
+	if !down {
+		t.complain("watching %s\n", w.project.Dir)
+		_, err = w.changed(ctx, nil)
+		return false, err
+	}
+	t.complain("watching %s, and waiting for the server\n", w.project.Dir)
+	ctx, cancel := context.WithCancel(ctx)
+	up := make(chan struct{})
+	var asking sync.WaitGroup
+	asking.Go(func() {
+		if untilReady(ctx, server) == nil {
+			close(up)
 		}
-		if below, err := filepath.Rel(p.Dir, path); err == nil && below != "." && p.Made(below) {
-			return filepath.SkipDir
-		}
-		return w.Add(path)
 	})
+	changed, err := w.changed(ctx, up)
+	cancel()
+	asking.Wait()
+	return err == nil && !changed, err
 }
 
-// changed waits until the source has changed and nothing has for a moment. The error is ctx's
-// or the watcher's.
-func changed(ctx context.Context, w *fsnotify.Watcher, p *project.Project) error {
-	var quiet <-chan time.Time
-	for {
+// untilReady returns nil once the server can run plugins, or ctx's error.
+func untilReady(ctx context.Context, server *client.Client) error {
+	tick := time.NewTicker(500 * time.Millisecond)
+	defer tick.Stop()
+	for server.Ready(ctx) != nil {
 		select {
-		case e, ok := <-w.Events:
-			if !ok {
-				return errors.New("the folder is not watched any more")
-			}
-			below, err := filepath.Rel(p.Dir, e.Name)
-			if err != nil || p.Made(below) || e.Op == fsnotify.Chmod {
-				continue
-			}
-			if e.Has(fsnotify.Create) {
-				if err := watch(w, p, e.Name); err != nil {
-					return err
-				}
-			}
-			quiet = time.After(settle)
-		case err := <-w.Errors:
-			return err
-		case <-quiet:
-			return nil
+		case <-tick.C:
 		case <-ctx.Done():
 			return ctx.Err()
 		}
 	}
+	return nil
+}
+
+// built is what a build came to.
+type built struct {
+	project *project.Project // with the name that its manifest has by now
+	module  string
+	took    time.Duration
+}
+
+func (d *devCmd) build(ctx context.Context, t *terminal) (built, error) {
+	p, err := project.Open(d.Dir)
+	if err != nil {
+		return built{}, misuse{err}
+	}
+	t.complain("building %s\n", p.Name)
+	begun := time.Now()
+	module, err := buildProject(ctx, t, p)
+	return built{p, module, time.Since(begun)}, err
+}
+
+// upload makes what was built live, and calls it.
+func (d *devCmd) upload(ctx context.Context, t *terminal, g *globals, server *client.Client, b built) error {
+	m, err := manifestOf(b.project)
+	if err != nil {
+		return err
+	}
+	begun := time.Now()
+	push := pushCmd{File: b.module, Name: b.project.Name}
+	v, created, err := push.upload(ctx, t, server, m)
+	if err != nil {
+		return err
+	}
+	took := b.took + time.Since(begun)
+	if !g.JSON {
+		if err := t.printf("built in %.1f s, live after %.1f s: %s", b.took.Seconds(), took.Seconds(), outcome(v, created)); err != nil {
+			return err
+		}
+	}
+	var r *client.Result
+	if d.Data != nil {
+		if r, err = server.Call(ctx, b.project.Name, []byte(*d.Data), client.CallOptions{}); err != nil {
+			return err
+		}
+	}
+	switch {
+	case g.JSON:
+		row := devRow{Module: b.module, BuildSeconds: b.took.Seconds(), Seconds: took.Seconds(), Created: created, Version: v}
+		if r != nil {
+			a := answerOf(r)
+			row.Answer = &a
+		}
+		return t.json(row)
+	case r != nil:
+		_, err = t.out.Write(r.Output)
+	}
+	return err
+}
+
+// devRow is what --json prints of an upload.
+type devRow struct {
+	Module       string          `json:"module"`
+	BuildSeconds float64         `json:"build_seconds"`
+	Seconds      float64         `json:"seconds"` // until it was live
+	Created      bool            `json:"created"` // else it was stored before, with the same manifest
+	Version      *client.Version `json:"version"`
+	Answer       *answer         `json:"answer,omitempty"` // to --data
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,21 +20,23 @@ import (
 	"github.com/marketprism/prismrt/plugins"
 	"github.com/marketprism/prismrt/runtime/config"
 	"github.com/marketprism/prismrt/runtime/engine"
+	"github.com/marketprism/prismrt/runtime/script"
 	"github.com/marketprism/prismrt/runtime/task"
 	"github.com/marketprism/prismrt/runtime/wasm"
 )
 
 type inspectCmd struct {
-	File string `arg:"" placeholder:"FILE.wasm" help:"The module."`
+	File string `arg:"" help:"The module, a .wasm file, or a script, such as handler.py."`
 	ABI  string `name:"abi" enum:"command,prism,extism,cgi," default:"" help:"Hold the module to this contract (command, prism, extism or cgi) instead of finding it."`
 
-	Manifest string `placeholder:"FILE" help:"The manifest, TOML or JSON by its ending. Default: prism.toml beside the module, when there is one."`
+	Manifest string `placeholder:"FILE" help:"The manifest, TOML or JSON by its ending. Default: prism.toml beside the file, when there is one."`
 }
 
 // Help is shown below the flags.
 func (inspectCmd) Help() string {
 	return "Needs no server. The module is read, its imports are compared with what prismrt provides, and it is " +
-		"compiled and started once in the sandbox, as an upload does. Exits with 1 when an upload would be refused."
+		"compiled and started once in the sandbox, as an upload does. A script is not run, since its interpreter is on the server: " +
+		"its name and its manifest are looked at. Exits with 1 when an upload would be refused."
 }
 
 // inspection is what --json prints.
@@ -43,11 +46,13 @@ type inspection struct {
 	Bytes     int           `json:"bytes"`
 	Rewritten int           `json:"rewritten_bytes"` // as it is compiled, with its fuel counted; 0 when it was not rewritten
 	Digest    task.Digest   `json:"digest"`
-	ABI       task.ABI      `json:"abi"` // "" when none is recognised
+	ABI       task.ABI      `json:"abi"`    // "" when none is recognised
+	Script    *scriptReport `json:"script"` // null for a module
 	Functions []string      `json:"functions"`
 	Memory    *memoryReport `json:"memory"` // null without one
 	Imports   []importRow   `json:"imports"`
 	Exports   []exportRow   `json:"exports"`
+	Config    []string      `json:"config"`           // keys that the manifest grants
 	CompileMS float64       `json:"compile_ms"`       // 0 when it was not compiled
 	Image     *imageReport  `json:"image"`            // what its code says; null when it was not rewritten
 	Begins    string        `json:"begins"`           // what calls begin with: checkpoint, start or anew; "" when it was not started
@@ -84,22 +89,24 @@ type exportRow struct {
 
 // Run prints what the module is.
 func (c *inspectCmd) Run(ctx context.Context, t *terminal, g *globals) error {
-	module, err := os.ReadFile(c.File)
+	module, err := readCode(c.File)
 	if err != nil {
-		return misuse{err}
+		return err
 	}
 	m, err := readManifest(c.Manifest, c.File)
 	if err != nil {
 		return err
 	}
-	found, err := inspect(ctx, module, task.ABI(c.ABI), m)
+	found, err := inspect(ctx, c.File, module, task.ABI(c.ABI), m)
 	if err != nil {
 		return err
 	}
-	found.File, found.Manifest = c.File, m.path
-	if g.JSON {
+	switch {
+	case g.JSON:
 		err = t.json(found)
-	} else {
+	case found.Script != nil:
+		err = found.printScript(t)
+	default:
 		err = found.print(t)
 	}
 	if err == nil && len(found.Problems) > 0 {
@@ -113,8 +120,18 @@ type refused struct{}
 
 func (refused) Error() string { return "refused" }
 
-// inspect asks what an upload would.
-func inspect(ctx context.Context, module []byte, abi task.ABI, m manifest) (*inspection, error) {
+// inspect asks what an upload would of a file, a module or a script by its name.
+func inspect(ctx context.Context, path string, code []byte, abi task.ABI, m manifest) (found *inspection, err error) {
+	if l := script.OfFile(path); l != nil {
+		found = inspectScript(path, code, l, abi, m)
+	} else if found, err = inspectModule(ctx, code, abi, m); err != nil {
+		return nil, err
+	}
+	found.File, found.Manifest = path, m.path
+	return found, nil
+}
+
+func inspectModule(ctx context.Context, module []byte, abi task.ABI, m manifest) (*inspection, error) {
 	dir, err := os.MkdirTemp("", "prismrt-inspect-")
 	if err != nil {
 		return nil, err
@@ -129,11 +146,12 @@ func inspect(ctx context.Context, module []byte, abi task.ABI, m manifest) (*ins
 	if err != nil {
 		return nil, err
 	}
-	out := &inspection{Bytes: len(module), Digest: task.DigestOf(module), Functions: []string{}, Problems: []string{}}
+	out := &inspection{Bytes: len(module), Digest: task.DigestOf(module), Functions: []string{}, Imports: []importRow{}, Exports: []exportRow{}, Problems: []string{}, Config: []string{}}
 	parsed, err := m.parse()
 	if err != nil {
 		out.Problems = append(out.Problems, task.FaultOf(err).Message)
 	}
+	out.granted(parsed.Grants)
 	if abi == "" && parsed.ABI != nil {
 		abi = *parsed.ABI
 	}
@@ -188,6 +206,16 @@ func (i *inspection) rewrite(module []byte) error {
 	return nil
 }
 
+// granted takes up what a manifest grants to whatever it is.
+func (i *inspection) granted(g plugins.Grants) {
+	i.Config = append(i.Config, slices.Sorted(maps.Keys(g.Config))...)
+}
+
+// configNote says for people what of the configuration is granted.
+func configNote(keys []string) string {
+	return "grants.config of the manifest: " + cmp.Or(strings.Join(keys, ", "), "nothing")
+}
+
 func (i *inspection) fill(r plugins.Report, granted plugins.Grants) {
 	i.ABI = r.ABI
 	i.Functions = append(i.Functions, r.Functions...)
@@ -222,7 +250,10 @@ func (i *inspection) calls() string {
 	}
 	switch engine.Begins(i.Begins) {
 	case engine.AtCheckpoint:
-		if i.ABI == task.ABICGI {
+		switch i.ABI {
+		case task.ABIScript:
+			return "go on from where the script's top level ended"
+		case task.ABICGI:
 			return "go on from where the program first looks at its environment or reads its input"
 		}
 		return "go on from where the program first reads its input"
@@ -310,6 +341,10 @@ func (i *inspection) print(t *terminal) error {
 			return err
 		}
 	}
+	return i.printProblems(t)
+}
+
+func (i *inspection) printProblems(t *terminal) error {
 	for _, p := range i.Problems {
 		if err := t.printf("\nproblem: %s\n", p); err != nil {
 			return err
@@ -341,10 +376,7 @@ func provider(module string) string {
 // importNote says what a function that is provided does here, where a program may expect
 // something else.
 func importNote(i wasm.Import, granted plugins.Grants) string {
-	config := "grants.config of the manifest: nothing"
-	if len(granted.Config) > 0 {
-		config = "grants.config of the manifest: " + strings.Join(slices.Sorted(maps.Keys(granted.Config)), ", ")
-	}
+	config := configNote(slices.Sorted(maps.Keys(granted.Config)))
 	switch i.Module {
 	case prism.Module, extism.Module:
 		switch {

@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/marketprism/prismrt/runtime/script"
 )
 
 func TestInspectSaysWhatAModuleIsAndEndsWithOneWhereItIsRefused(t *testing.T) {
@@ -86,6 +88,54 @@ func TestInspectSaysWhatAModuleIsAndEndsWithOneWhereItIsRefused(t *testing.T) {
 	for _, want := range []string{"contract   command", "rewinding  puts back its memory and mutable globals", "go on from where the program first reads its input", "grants.config of the manifest: nothing"} {
 		if code != 0 || !strings.Contains(out, want) {
 			t.Errorf("exit code %d, and %q is missing in:\n%s", code, want, out)
+		}
+	}
+}
+
+func TestInspectSaysWhatAScriptRunsInWithoutRunningIt(t *testing.T) {
+	for _, name := range script.Names() {
+		language, err := script.Named(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		path := filepath.Join(t.TempDir(), "handler"+language.Suffix)
+		writeFile(t, path, "this is not looked at (")
+		writeFile(t, filepath.Join(filepath.Dir(path), "prism.toml"), "[grants.config]\nregion = \"eu\"\n")
+		out, stderr, code := command(t, nil, "inspect", "--json", path, "--url", "http://127.0.0.1:1")
+		var r struct {
+			ABI, Begins, Manifest string
+			Config, Problems      []string
+			Script                struct{ Runtime, Interpreter string }
+		}
+		if err := json.Unmarshal([]byte(out), &r); err != nil || code != 0 {
+			t.Fatalf("%d, %v: %s%s", code, err, out, stderr)
+		}
+		if r.ABI != "script" || r.Begins != "checkpoint" || r.Script.Runtime != name || r.Script.Interpreter != string(language.Source.Digest) ||
+			len(r.Config) != 1 || r.Config[0] != "region" || len(r.Problems) != 0 || r.Manifest == "" {
+			t.Errorf("%s: %+v", name, r)
+		}
+		out, _, code = command(t, nil, "inspect", path)
+		for _, want := range []string{"contract   script", "prismrt runtime add " + name, "prismrt push " + path, "from where the script's top level ended", "config of the manifest: region"} {
+			if code != 0 || !strings.Contains(out, want) {
+				t.Errorf("exit code %d, and %q is missing in:\n%s", code, want, out)
+			}
+		}
+		for manifest, want := range map[string]string{
+			"abi = \"script\"":                "",
+			"abi = \"command\"":               "leave abi out",
+			"function = \"score\"":            "function is given",
+			"args = [\"-v\"]":                 "use grants.config",
+			"image = \"off\"":                 "image is off",
+			"grants.http = [\"a.example\"]":   "Extism plug-ins",
+			"grants.mail = true":              "unknown key grants.mail",
+			"limits.memory = \"99TiB\"":       "this server allows",
+			"health.expect = \"without one\"": "health.input",
+		} {
+			writeFile(t, filepath.Join(filepath.Dir(path), "prism.toml"), manifest)
+			out, _, code := command(t, nil, "inspect", path)
+			if refused := want != ""; (code == 1) != refused || strings.Contains(out, "problem: ") != refused || !strings.Contains(out, want) {
+				t.Errorf("%s: exit code %d: %s", manifest, code, out)
+			}
 		}
 	}
 }

@@ -28,6 +28,9 @@ Examples:
 
 // Validate is asked by kong.
 func (l *liveCmd) Validate() error {
+	if l.Version < 1 {
+		return fmt.Errorf("<version> is %d; versions are counted from 1, and \"prismrt plugins %s\" lists them", l.Version, l.Name)
+	}
 	if l.Judge && l.Share == nil {
 		return errors.New("--judge compares versions that share calls; add --share 0.1, say")
 	}

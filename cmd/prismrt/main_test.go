@@ -110,6 +110,10 @@ func TestMisuseEndsWithTwoAndSaysWhereHelpIs(t *testing.T) {
 		{[]string{"call", "a/"}, []string{`"a/" is not a plugin`}},
 		{[]string{"live", "a"}, []string{"<version>"}},
 		{[]string{"live", "a", "two"}, []string{"<version>", "two"}},
+		{[]string{"live", "a", "0"}, []string{"counted from 1"}},
+		{[]string{"runtime", "rm", "cobol"}, []string{`"cobol" is no language`}},
+		{[]string{"push", "."}, []string{". is a folder", "prismrt build"}},
+		{[]string{"inspect", "."}, []string{". is a folder", "prismrt build"}},
 	} {
 		s.run(2, tt.args...)
 		contains(t, s.err, append(tt.says, "prismrt: ")...)
@@ -214,4 +218,15 @@ func TestAFaultAsJSONIsTheProblemDocument(t *testing.T) {
 	if s.err != "" {
 		t.Errorf("it wrote to standard error, too: %s", s.err)
 	}
+}
+
+func TestAStackIsCutForPeopleAndWholeForPrograms(t *testing.T) {
+	name := strings.Repeat("é", 160)
+	s := newShell(t, map[string]http.HandlerFunc{
+		"POST /v1/plugins/a/invoke": answerJSON(422, `{"kind":"trap","status":422,"detail":"no","stack":["`+name+`","`+name+`é"]}`),
+	})
+	s.run(1, "call", "a", "--data", "x")
+	contains(t, s.err, "    "+name+"\n", "    "+name+"...\n")
+	s.run(1, "call", "a", "--data", "x", "--json")
+	contains(t, s.out, name+`é"`)
 }

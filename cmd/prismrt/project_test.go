@@ -1,16 +1,13 @@
 package main_test
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/json"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
-	"time"
 
 	"github.com/marketprism/prismrt/cmd/internal/project"
 	"github.com/marketprism/prismrt/runtime/script"
@@ -73,58 +70,6 @@ func TestANewProjectBuildsAndItsTestPasses(t *testing.T) {
 				t.Errorf("to nobody it answers %d %s", status, answer)
 			}
 		})
-	}
-}
-
-// What is saved is live a moment later, unless it does not build.
-func TestDevUploadsWhatChanges(t *testing.T) {
-	dir := newProject(t, "go")
-	s := start(t, t.TempDir())
-	path, err := binary()
-	if err != nil {
-		t.Fatal(err)
-	}
-	dev := exec.Command(path, "dev", dir, "--url", s.url, "--data", "Ada")
-	out, err := dev.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := dev.Start(); err != nil {
-		t.Fatal(err)
-	}
-	kill := time.AfterFunc(2*time.Minute, func() { _ = dev.Process.Kill() })
-	t.Cleanup(func() {
-		kill.Stop()
-		_ = dev.Process.Kill()
-	})
-	lines := bufio.NewScanner(out)
-	until := func(want string) {
-		t.Helper()
-		for lines.Scan() {
-			if lines.Text() == want {
-				return
-			}
-		}
-		t.Fatalf("it ended before it said %q", want)
-	}
-	source := filepath.Join(dir, "main.go")
-	text, err := os.ReadFile(source)
-	if err != nil {
-		t.Fatal(err)
-	}
-	until("Hello, Ada!")
-	writeFile(t, source, "no Go")
-	writeFile(t, source, strings.Replace(string(text), `"!\n"`, `"?\n"`, 1))
-	until("Hello, Ada?")
-	writeFile(t, filepath.Join(dir, "prism.toml"), "name = \"moin\"\ngrants.config.greeting = \"Moin\"\n")
-	until("Moin, Ada?")
-	if err := dev.Process.Signal(syscall.SIGINT); err != nil {
-		t.Fatal(err)
-	}
-	for lines.Scan() { // until it has ended
-	}
-	if err := dev.Wait(); err != nil {
-		t.Errorf("interrupted, it ends with %v", err)
 	}
 }
 

@@ -74,9 +74,9 @@ func (p *pushCmd) Run(ctx context.Context, t *terminal, g *globals) error {
 // upload uploads the module or the script with a manifest, and tells whether that made a
 // version.
 func (p *pushCmd) upload(ctx context.Context, t *terminal, server *client.Client, m manifest) (*client.Version, bool, error) {
-	module, err := os.ReadFile(p.File)
+	module, err := readCode(p.File)
 	if err != nil {
-		return nil, false, misuse{fmt.Errorf("cannot read the module: %w", err)}
+		return nil, false, err
 	}
 	if module, err = p.linked(module); err != nil {
 		return nil, false, misuse{err}
@@ -99,6 +99,18 @@ func (p *pushCmd) upload(ctx context.Context, t *terminal, server *client.Client
 		opts.Progress = bar.progress
 	}
 	return server.Push(ctx, name, module, opts)
+}
+
+// readCode reads a module or a script.
+func readCode(path string) ([]byte, error) {
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		return nil, misuse{fmt.Errorf("cannot read the module: %s is a folder; name a file (\"prismrt build\" says where it puts the one of a project)", path)}
+	}
+	code, err := os.ReadFile(path)
+	if err != nil {
+		return nil, misuse{fmt.Errorf("cannot read the module: %w", err)}
+	}
+	return code, nil
 }
 
 // linked is the module with those that it is to be linked with.

@@ -50,10 +50,14 @@ func report(t *terminal, g *globals, err error) int {
 // helps to find the reason.
 func reportProblem(t *terminal, p *client.Problem) {
 	t.complain("prismrt: %s\n", p.Summary())
+	var stack []string
+	for _, line := range p.Stack {
+		stack = append(stack, shortLine(line))
+	}
 	for _, part := range []struct {
 		name  string
 		lines []string
-	}{{"stack", p.Stack}, {"log", p.Log}} {
+	}{{"stack", stack}, {"log", p.Log}} {
 		if len(part.lines) == 0 {
 			continue
 		}
@@ -74,6 +78,16 @@ func reportProblem(t *terminal, p *client.Problem) {
 	if p.RetryAfter > 0 {
 		t.complain("  try again in %v\n", p.RetryAfter)
 	}
+}
+
+// shortLine cuts a line of a stack: the names of templates in C++ take kilobytes. With --json
+// it is whole.
+func shortLine(line string) string {
+	const most = 160
+	if runes := []rune(line); len(runes) > most {
+		return string(runes[:most]) + "..."
+	}
+	return line
 }
 
 // innermost returns the error at the end of err's chain: of a failed dial it is

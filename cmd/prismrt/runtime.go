@@ -168,6 +168,9 @@ type runtimeRmCmd struct {
 
 // Run removes the language.
 func (r *runtimeRmCmd) Run(ctx context.Context, t *terminal, g *globals) error {
+	if _, err := script.Named(r.Name); err != nil {
+		return misuse{errors.New(task.FaultOf(err).Message)}
+	}
 	server, err := g.client()
 	if err != nil {
 		return err

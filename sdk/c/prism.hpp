@@ -34,6 +34,7 @@
 #include <string_view>
 #include <type_traits>
 #include <utility>
+#include <variant>
 
 #include "prism.h"
 
@@ -107,6 +108,72 @@ int32_t run(F &&handler) {
 	}
 	write(result.output());
 	return 0;
+}
+
+/* A Fallible is a value, or the failure that there is in its place. */
+template <typename T>
+class [[nodiscard]] Fallible {
+public:
+	/* Implicit, so that a function returns a value or fail(...). */
+	Fallible(T given) : content(std::in_place_index<0>, std::move(given)) {}
+	Fallible(Failure failure) : content(std::in_place_index<1>, std::move(failure)) {}
+
+	[[nodiscard]] bool ok() const { return content.index() == 0; }
+
+	/* value is there where ok is true. */
+	[[nodiscard]] T &value() { return *std::get_if<0>(&content); }
+	[[nodiscard]] const T &value() const { return *std::get_if<0>(&content); }
+
+	/* failure is there where ok is false. */
+	[[nodiscard]] const Failure &failure() const { return *std::get_if<1>(&content); }
+
+private:
+	std::variant<T, Failure> content;
+};
+
+/* A Codec turns text into values and values into text, with the library of your choice:
+ *
+ *	struct Codec {
+ *		template <typename T> static prism::Fallible<T> read(std::string_view text);
+ *		template <typename T> static std::string write(const T &value);
+ *	};
+ */
+template <typename C, typename In, typename Out>
+concept Codec = requires(std::string_view text, const Out &value) {
+	{ C::template read<In>(text) } -> std::same_as<Fallible<In>>;
+	{ C::template write<Out>(value) } -> std::convertible_to<std::string>;
+};
+
+template <typename T>
+struct value_of {
+	using type = T;
+};
+template <typename T>
+struct value_of<Fallible<T>> {
+	using type = T;
+};
+
+/* typed makes a handler of a function on values, Out f(In) or Fallible<Out> f(In), where In may be a reference
+ * to const:
+ *
+ *	static prism::Fallible<Quote> quote(const Order &order);
+ *	PRISM_HANDLER(handle, prism::typed<Codec>(quote))
+ *
+ * What the codec cannot read fails the call before the function runs. */
+template <typename C, typename Returned, typename In>
+	requires Codec<C, std::remove_cvref_t<In>, typename value_of<Returned>::type>
+auto typed(Returned (*function)(In)) {
+	return [function](std::string_view text) -> Result {
+		Fallible<std::remove_cvref_t<In>> in = C::template read<std::remove_cvref_t<In>>(text);
+		if (!in.ok()) {
+			return fail("the input: " + in.failure().message);
+		}
+		const Fallible<typename value_of<Returned>::type> out = function(std::move(in.value()));
+		if (!out.ok()) {
+			return out.failure();
+		}
+		return C::write(out.value());
+	};
 }
 
 /* PRISM_HANDLER(handle, greet) exports a handler as the C function handle, by whose name it is called: "handle" is the

@@ -76,6 +76,32 @@ static prism::Result greet(std::string_view name) {
 }
 PRISM_HANDLER(handle, greet)
 PRISM_HANDLER(nothing, [](std::string_view) { return prism::Result::success(); })
+
+/* A codec of numbers in decimal. */
+struct Decimal {
+	template <typename T>
+	static prism::Fallible<T> read(std::string_view text) {
+		T number{};
+		const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+		if (error != std::errc() || end != text.data() + text.size()) {
+			return prism::fail("it is no number");
+		}
+		return number;
+	}
+	template <typename T>
+	static std::string write(const T &number) {
+		return std::to_string(number);
+	}
+};
+static prism::Fallible<int> half(int64_t n) {
+	if (n % 2 != 0) {
+		return prism::fail("it is odd");
+	}
+	return static_cast<int>(n / 2);
+}
+static long twice(const long &n) { return 2 * n; }
+PRISM_HANDLER(halved, prism::typed<Decimal>(half))
+PRISM_HANDLER(doubled, prism::typed<Decimal>(twice))
 PRISM_HANDLER(constant, [](std::string_view) { return "constant"; })
 
 static int32_t call(int32_t (*handler)(), std::string input) {
@@ -96,6 +122,13 @@ static void test_handlers() {
 	host.refuses = false;
 	expect(call(nothing, "Ada") == 0 && host.output.empty(), "no output");
 	expect(call(constant, "Ada") == 0 && host.output == "constant", "a constant");
+}
+
+static void test_typed_handlers() {
+	expect(call(halved, "42") == 0 && host.output == "21", "a value");
+	expect(call(halved, "7") == 1 && host.failure == "it is odd" && host.output.empty(), "a function's failure");
+	expect(call(halved, "7x") == 1 && host.failure == "the input: it is no number", "an input that cannot be read");
+	expect(call(doubled, "-21") == 0 && host.output == "-42", "a reference, and no failure");
 }
 
 static void test_what_is_told() {
@@ -129,6 +162,7 @@ static void test_random() {
 
 int main() {
 	test_handlers();
+	test_typed_handlers();
 	test_what_is_told();
 	test_the_call();
 	test_random();

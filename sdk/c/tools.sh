@@ -3,7 +3,7 @@
 # nothing. On Debian and Ubuntu it installs the packages, as root or by sudo without a password. Elsewhere
 # it says what to install, and exits with 1. "tools.sh check" only looks.
 #
-# CLANG and WASI_SYSROOT mean what they mean to the Makefile.
+# One of the examples takes nlohmann/json, too. CLANG, WASI_SYSROOT and JSON_INCLUDE mean what they mean to the Makefile.
 set -u
 
 clang=${CLANG:-clang}
@@ -22,7 +22,15 @@ works() {
 		#include <string>
 		extern "C" __attribute__((export_name("handle"))) int handle() { return (int)std::to_string(rand()).size(); }
 	EOF
-	builds reactor.c && builds reactor.cpp -fno-exceptions -lc++ -lc++abi
+	builds reactor.c && builds reactor.cpp -fno-exceptions -lc++ -lc++abi && has_json
+}
+
+# has_json looks for the header-only library of the example quote.
+has_json() {
+	[ -f "${JSON_INCLUDE:-/usr/include}/nlohmann/json.hpp" ] || {
+		echo "there is no ${JSON_INCLUDE:-/usr/include}/nlohmann/json.hpp" >"$work/log"
+		return 1
+	}
 }
 
 builds() {
@@ -37,16 +45,18 @@ give_up() {
 		echo "tools.sh: $1"
 		echo
 		echo "Building C and C++ plugins takes a clang with the WebAssembly target, wasm-ld, wasi-libc, and the"
-		echo "compiler's run-time library and libc++ for wasm32 of the same version as clang. Either"
+		echo "compiler's run-time library and libc++ for wasm32 of the same version as clang; and the header"
+		echo "nlohmann/json.hpp for an example. Either"
 		echo
 		echo "  Debian, Ubuntu: apt-get install clang lld wasi-libc libclang-rt-NN-dev-wasm32 \\"
-		echo "                          libc++-NN-dev-wasm32 libc++abi-NN-dev-wasm32"
+		echo "                          libc++-NN-dev-wasm32 libc++abi-NN-dev-wasm32 nlohmann-json3-dev"
 		echo "                  where NN is the version that clang --version tells"
 		echo "  any system:     unpack a release of https://github.com/WebAssembly/wasi-sdk and set"
-		echo "                  CLANG=.../bin/clang and WASI_SYSROOT=.../share/wasi-sysroot"
+		echo "                  CLANG=.../bin/clang and WASI_SYSROOT=.../share/wasi-sysroot; have a release of"
+		echo "                  https://github.com/nlohmann/json and set JSON_INCLUDE=.../include"
 		if [ -s "$work/log" ]; then
 			echo
-			echo "$clang said:"
+			echo "this is what is wrong:"
 			sed 's/^/  /' "$work/log"
 		fi
 	} >&2
@@ -78,7 +88,7 @@ runtime=$(apt-cache search --names-only 'libclang-rt-[0-9]*-dev-wasm32' | cut -d
 	give_up "there is no package libclang-rt-$version-dev-wasm32 for clang $version"
 
 $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends clang lld wasi-libc "$runtime" \
-	"libc++-$version-dev-wasm32" "libc++abi-$version-dev-wasm32" ||
+	"libc++-$version-dev-wasm32" "libc++abi-$version-dev-wasm32" nlohmann-json3-dev ||
 	give_up "apt-get install failed"
 
 works || give_up "clang does not build a plugin with the packages installed"

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"time"
 )
 
 // step is a command of a build, made in the project's folder.
@@ -110,14 +111,15 @@ func (e *FailedError) Error() string { return fmt.Sprintf("%s: %v", e.Command, e
 func (e *FailedError) Unwrap() error { return e.err }
 
 // Build makes the module, and returns where it is: a .wasm file, or a script as it stands.
-// What the tools say goes to log. The error is a *MissingError or a *FailedError.
+// What the tools say goes to log. The error is a *MissingError, a *FailedError, or ctx's cause.
 func (p *Project) Build(ctx context.Context, log io.Writer) (module string, err error) {
-	if err := p.Language.Check(ctx); err != nil {
-		return "", err
-	}
 	steps, module := p.Language.build(ctx, p)
 	for _, s := range steps {
 		if err := p.run(ctx, log, s); err != nil {
+			// Trying the tools takes as long as a small build: it is done where it explains something.
+			if missing, ok := errors.AsType[*MissingError](p.Language.Check(ctx)); ok {
+				return "", missing
+			}
 			return "", err
 		}
 	}
@@ -127,13 +129,20 @@ func (p *Project) Build(ctx context.Context, log io.Writer) (module string, err 
 	return module, nil
 }
 
+// grace is how long the commands of a build have to end when they are interrupted, before
+// they are killed.
+const grace = 500 * time.Millisecond
+
 func (p *Project) run(ctx context.Context, log io.Writer, s step) error {
 	cmd := exec.CommandContext(ctx, s.argv[0], s.argv[1:]...)
 	cmd.Dir, cmd.Env = p.Dir, append(os.Environ(), s.env...)
 	cmd.Stdout, cmd.Stderr = log, log
+	cmd.WaitDelay = grace
+	inGroup(cmd)
 	err := cmd.Run()
 	switch {
 	case ctx.Err() != nil:
+		killGroup(cmd)
 		return context.Cause(ctx)
 	case errors.Is(err, exec.ErrNotFound):
 		return &MissingError{Language: p.Language, Tool: s.argv[0], Install: "install it, and put it where PATH leads"}

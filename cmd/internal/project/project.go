@@ -78,12 +78,15 @@ func (p *Project) contains(name, text string) bool {
 // of its author: then it is not to be built again. The path is relative to Dir.
 func (p *Project) Made(path string) bool {
 	for part := range strings.SplitSeq(filepath.ToSlash(path), "/") {
-		if strings.HasPrefix(part, ".") || strings.HasSuffix(part, "~") || slices.Contains(p.Language.makes, part) {
+		if strings.HasPrefix(part, ".") || strings.HasSuffix(part, "~") || part == serverData || slices.Contains(p.Language.makes, part) {
 			return true
 		}
 	}
-	return strings.HasSuffix(path, ".wasm")
+	return strings.HasSuffix(path, ".wasm") || strings.HasSuffix(path, ".log")
 }
+
+// serverData is where a server keeps its data that was started in the project's folder.
+const serverData = "prismrt-data"
 
 // Prepare is what its author types before the first build: commands that get what is not in
 // the folder, and the one that tests it.

@@ -1,0 +1,83 @@
+package main
+
+import (
+	"fmt"
+	"path/filepath"
+
+	"github.com/marketprism/prismrt/plugins"
+	"github.com/marketprism/prismrt/runtime/config"
+	"github.com/marketprism/prismrt/runtime/engine"
+	"github.com/marketprism/prismrt/runtime/script"
+	"github.com/marketprism/prismrt/runtime/task"
+)
+
+// scriptReport says what a script runs in.
+type scriptReport struct {
+	Runtime     string      `json:"runtime"`     // the language, as "prismrt runtime add" takes it
+	Package     string      `json:"package"`     // of npm, that has the interpreter
+	File        string      `json:"file"`        // the interpreter in it
+	Interpreter task.Digest `json:"interpreter"` // the digest of that file; a server may have another
+}
+
+// inspectScript says of a script what can be told without its interpreter: what it runs in,
+// and whether its name and its manifest are taken. The rest an upload finds out.
+func inspectScript(path string, source []byte, l *script.Language, abi task.ABI, m manifest) *inspection {
+	out := &inspection{
+		Bytes: len(source), Digest: task.DigestOf(source), ABI: task.ABIScript,
+		Functions: []string{}, Imports: []importRow{}, Exports: []exportRow{}, Problems: []string{}, Config: []string{},
+		Begins: string(engine.AtCheckpoint),
+		Script: &scriptReport{l.Name, l.Source.Name, l.Source.File, l.Source.Digest},
+	}
+	if err := script.CheckFile(filepath.Base(path)); err != nil {
+		out.Problems = append(out.Problems, task.FaultOf(err).Message)
+	}
+	parsed, err := m.parse()
+	if err != nil {
+		out.Problems = append(out.Problems, task.FaultOf(err).Message)
+		return out
+	}
+	out.granted(parsed.Grants)
+	if abi == "" && parsed.ABI != nil {
+		abi = *parsed.ABI
+	}
+	if abi != "" && abi != task.ABIScript {
+		out.Problems = append(out.Problems, fmt.Sprintf("it is to be a %s, and it is a script; leave abi out", abi))
+	}
+	out.Problems = append(out.Problems, scriptManifest(parsed, defaults(config.Default()))...)
+	return out
+}
+
+// scriptManifest says what of a manifest is refused for a script.
+func scriptManifest(m plugins.Manifest, d plugins.Defaults) (problems []string) {
+	for _, given := range []struct {
+		is  bool
+		say string
+	}{
+		{m.Function != nil, "manifest: function is given; a script has the handler handle(input) alone"},
+		{len(m.Args) > 0, "manifest: args are given; a script has none but its name, use grants.config"},
+		{m.Image != nil && *m.Image == "off", "manifest: image is off; scripts cannot do without, since it has their interpreter"},
+		{m.Log != nil || m.Grants.HTTP != nil || m.Grants.Vars != nil, "manifest: log, grants.http and grants.vars are for Extism plug-ins; leave them out"},
+	} {
+		if given.is {
+			problems = append(problems, given.say)
+		}
+	}
+	m.ABI, m.Function, m.Args = nil, nil, nil
+	if _, err := m.Version(d, plugins.Report{ABI: task.ABIScript}); err != nil {
+		problems = append(problems, task.FaultOf(err).Message)
+	}
+	return problems
+}
+
+// printScript says it for people.
+func (i *inspection) printScript(t *terminal) error {
+	s := i.Script
+	if err := t.printf("%s: %d bytes, a script in %s\ndigest     %s\ncontract   script\nruntime    %s %s: %s of the npm package %s\ncalls      %s\ngranted    %s\n",
+		i.File, i.Bytes, s.Runtime, i.Digest, s.Runtime, shortDigest(string(s.Interpreter)), s.File, s.Package, i.calls(), configNote(i.Config)); err != nil {
+		return err
+	}
+	if len(i.Problems) > 0 {
+		return i.printProblems(t)
+	}
+	return t.printf("\nnext:\n  prismrt runtime add %s    once for a server\n  prismrt push %s\n", s.Runtime, shellQuote(i.File))
+}
