@@ -71,6 +71,8 @@ func TestJavaScriptScripts(t *testing.T) {
   case 'function': return () => 1
   case 'deep': { const f = () => f() + 1; return f() }
   case 'cause': throw new Error('outer', {cause: new TypeError('inner')})
+  case 'circle': { const error = new Error('round'); error.cause = error; throw error }
+  case 'json': JSON.parse('{')
   case 'exit': process.exit(3)
   }
 }`)
@@ -82,8 +84,13 @@ func TestJavaScriptScripts(t *testing.T) {
 			"function": "TypeError: the answer is of type function",
 			"deep":     "RangeError: Maximum call stack size exceeded",
 			"cause":    "Error: outer",
+			"circle":   "Error: round",
+			"json":     "SyntaxError: ",
 		} {
 			p := s.fails(http.StatusUnprocessableEntity, "guest", want, "POST", "/v1/plugins/fails/invoke", []byte(input))
+			if input == "json" && strings.Contains(p.Detail, "s.js") {
+				t.Errorf("an input's fault is said to be the script's: %s", p.Detail)
+			}
 			if input == "cause" && !slices.Contains(p.Stack, "TypeError: inner") {
 				t.Errorf("without its cause: %q", p.Stack)
 			}
@@ -103,6 +110,8 @@ func TestJavaScriptScripts(t *testing.T) {
 			{`input.buffer`, "aü"},
 			{`input.subarray(1)`, "ü"},
 			{`new TextEncoder().encode(new TextDecoder().decode(input))`, "aü"},
+			{`{ const d = new TextDecoder(); return d.decode(input.subarray(0, 2), {stream: true}) + '|' + d.decode(input.subarray(2)) }`, "a|ü"},
+			{`{ try { new TextDecoder('utf-8', {fatal: true}).decode(input.subarray(2)) } catch (error) { return error.name } }`, "TypeError"},
 			{`''`, ""},
 			{`0`, "0"},
 			{`false`, "false"},

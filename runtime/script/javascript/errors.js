@@ -15,7 +15,7 @@ const origin = stack => {
 const nameOf = error => error.message ? `${error.name}: ${error.message}` : String(error.name);
 
 // The lines of an error: where it was, its message, and its trace. The frames around the script's are this file's.
-const described = error => {
+const described = (error, causes = 5) => {
 	const stack = String(error.stack ?? '').trimEnd();
 	const frames = stack.split('\n').filter(frame => frame && !/[( ]prismrt(:\d|\))/.test(frame) && !/\(native\)$/.test(frame));
 	const lines = [nameOf(error), ...frames];
@@ -23,20 +23,15 @@ const described = error => {
 	const text = row && source.split('\n')[row - 1];
 	if (text?.trim() && text.length < 300)
 		lines.unshift(`${file}:${row}`, text, column ? text.slice(0, column - 1).replace(/[^\t]/g, ' ') + '^' : '');
-	if (error.cause instanceof Error && error.cause !== error)
-		lines.push('caused by', ...described(error.cause));
+	if (error.cause instanceof Error && causes > 0)
+		lines.push('caused by', ...described(error.cause, causes - 1));
 	return lines;
 };
 
-const raised = error => {
+// Fails with an error, and what is to be said of it besides.
+const raised = (error, more = '') => {
 	if (!(error instanceof Error))
 		return fail(`thrown: ${show(error)}`);
-	let message = nameOf(error);
-	if (error instanceof SyntaxError) {
-		const [row] = origin(String(error.stack ?? '')) ?? [];
-		if (row)
-			message += ` (${file}, line ${row})`;
-	}
 	const lines = described(error);
-	fail(message.split('\n')[0], lines.length > 1 ? lines : []);
+	fail(nameOf(error).split('\n')[0] + more, lines.length > 1 ? lines : []);
 };

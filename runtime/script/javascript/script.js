@@ -15,7 +15,7 @@ const kindOf = () => {
 			if (!wrong || row > wrong.row || row === wrong.row && column > wrong.column)
 				wrong = {error, row, column};
 		}
-	throw wrong.error;
+	return raised(wrong.error, wrong.row ? ` (${file}, line ${wrong.row})` : '');
 };
 
 // Runs a script's top level, and finds its handler.

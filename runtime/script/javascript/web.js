@@ -21,16 +21,45 @@ class TextEncoder {
 }
 
 class TextDecoder {
-	constructor(label = 'utf-8') {
+	#held = new Uint8Array(0); // of a stream, a character that has only begun
+
+	constructor(label = 'utf-8', {fatal = false, ignoreBOM = false} = {}) {
 		if (!/^utf-?8$/i.test(label))
 			throw new RangeError(`the encoding ${label} is not known here; utf-8 is`);
+		define(this, {encoding: 'utf-8', fatal, ignoreBOM});
 	}
-	get encoding() { return 'utf-8'; }
-	decode(data) {
-		const text = data === undefined ? '' : host(DECODE, bytesOf(data));
-		return text.charCodeAt(0) === 0xfeff ? text.slice(1) : text;
+
+	decode(data = new Uint8Array(0), {stream = false} = {}) {
+		let bytes = bytesOf(data);
+		if (this.#held.length) {
+			const held = this.#held;
+			bytes = new Uint8Array(held.length + data.byteLength);
+			bytes.set(held);
+			bytes.set(bytesOf(data), held.length);
+		}
+		const end = stream ? bytes.length - begun(bytes) : bytes.length;
+		this.#held = bytes.slice(end);
+		bytes = bytes.subarray(0, end);
+		const text = host(DECODE, bytes);
+		if (this.fatal && text.includes('\ufffd') && !same(bytes, host(ENCODE, text)))
+			throw new TypeError('the bytes are not UTF-8');
+		return !this.ignoreBOM && text.charCodeAt(0) === 0xfeff ? text.slice(1) : text;
 	}
 }
+
+const same = (a, b) => a.length === b.length && a.every((v, i) => v === b[i]);
+
+// How many bytes at the end begin a character that goes on.
+const begun = bytes => {
+	for (let n = 1; n <= Math.min(3, bytes.length); n++) {
+		const b = bytes[bytes.length - n];
+		if (b >= 0xc0)
+			return n < (b >= 0xf0 ? 4 : b >= 0xe0 ? 3 : 2) ? n : 0;
+		if (b < 0x80)
+			return 0;
+	}
+	return 0;
+};
 
 const crypto = {
 	getRandomValues(array) {
