@@ -308,7 +308,7 @@ func (i *inspection) print(t *terminal) error {
 	if i.CompileMS > 0 {
 		compiled = (time.Duration(i.CompileMS*1000) * time.Microsecond).Round(time.Millisecond).String()
 	}
-	if err := t.printf("%s: %s\ndigest     %s\ncontract   %s\nfunctions  %v\nmemory     %s\nrewinding  %s\ncompiled   %s\ncalls      %s\n\n",
+	if err := t.printf("%s: %s\ndigest     %s\ncontract   %s\nfunctions  %v\nmemory     %s\nrewinding  %s\ncompiled   %s\ncalls      %s\n",
 		i.File, i.size(), i.Digest, contract, orDash(strings.Join(i.Functions, ", ")), memory, i.rewound(), compiled, i.calls()); err != nil {
 		return err
 	}
@@ -321,6 +321,9 @@ func (i *inspection) print(t *terminal) error {
 		rows = append(rows, table.Row{m.Name, short(m.Type), by, m.Note})
 	}
 	if len(rows) > 0 {
+		if err := t.printf("\n"); err != nil {
+			return err
+		}
 		if err := t.table(table.Row{"import", "type", "provided by", "here"}, rows); err != nil {
 			return err
 		}
