@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/url"
-	"os/signal"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/marketprism/prismrt/cmd/internal/project"
@@ -73,12 +71,6 @@ func (d *devCmd) Run(ctx context.Context, t *terminal, g *globals) error {
 		}
 	}
 	return nil
-}
-
-// interruptible returns a context that ends when the process is told to: what it started must
-// end before it does.
-func interruptible(ctx context.Context) (context.Context, context.CancelFunc) {
-	return signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
 }
 
 // unanswered tells whether an error is that there is no server.

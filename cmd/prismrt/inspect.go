@@ -97,6 +97,8 @@ func (c *inspectCmd) Run(ctx context.Context, t *terminal, g *globals) error {
 	if err != nil {
 		return err
 	}
+	ctx, stop := interruptible(ctx)
+	defer stop()
 	found, err := inspect(ctx, c.File, module, task.ABI(c.ABI), m)
 	if err != nil {
 		return err
@@ -126,6 +128,9 @@ func inspect(ctx context.Context, path string, code []byte, abi task.ABI, m mani
 		found = inspectScript(path, code, l, abi, m)
 	} else if found, err = inspectModule(ctx, code, abi, m); err != nil {
 		return nil, err
+	}
+	if ctx.Err() != nil { // that is no problem of the module's
+		return nil, context.Cause(ctx)
 	}
 	found.File, found.Manifest = path, m.path
 	return found, nil
