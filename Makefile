@@ -32,10 +32,10 @@ tools: ## install what guests are built with, where it is missing
 
 # A test whose tool cannot be had is skipped, and says so.
 .PHONY: testtools
-testtools: ## install what tests use besides: Rust, strace, CPython and QuickJS
+testtools: ## install what tests use besides: Rust, strace and interpreters
 	-sh cmd/prismrt/testdata/tools.sh
 	-sh runtime/profile/testdata/burn/tools.sh
-	-$(MAKE) -C bench python javascript
+	-$(MAKE) -C bench python javascript ruby
 
 DEMO := bin/demo -server bin/prismrt -plugin $(GUEST_GO) -data ../shared/data/market,sdk/testdata/market
 

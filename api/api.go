@@ -3,6 +3,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"net/http"
@@ -167,10 +168,10 @@ func notFound(_ http.ResponseWriter, r *request) error {
 
 // methodNotAllowed says what is possible, also in Allow (RFC 9110, section 15.5.6).
 func methodNotAllowed(w http.ResponseWriter, r *request) error {
-	routes := chi.RouteContext(r.Context()).Routes
+	routes, path := chi.RouteContext(r.Context()).Routes, cmp.Or(r.URL.RawPath, r.URL.Path) // by which chi goes
 	var possible []string
 	for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodDelete} {
-		if routes.Match(chi.NewRouteContext(), method, r.URL.Path) {
+		if routes.Match(chi.NewRouteContext(), method, path) {
 			possible = append(possible, method)
 		}
 	}

@@ -20,43 +20,27 @@ func scriptPath(name string) string { return "/x/" + name }
 
 // cgi answers a request as the plugin does that the path names.
 func (s *server) cgi(w http.ResponseWriter, r *request) error {
-	in, err := invocationOf(r)
-	if err != nil {
-		return err
-	}
-	limits, err := s.Invoker.Limits(r.Context(), namespace, in.Plugin)
-	if err != nil {
-		return err
-	}
-	kept := buffers.Get()
-	b := &kept.Value
-	defer func() { buffers.Put(kept, cap(b.in)+cap(b.out)) }()
-	if b.in, err = readInto(b.in, w, r, limits.Input, "limits.input of "+in.Plugin); err != nil {
-		return err
-	}
-	if in.Environ, err = cgi.Environ(r.Request, scriptPath(in.Plugin), len(b.in)); err != nil {
-		if f, ok := errors.AsType[*task.Fault](err); ok && f.Kind == task.KindTooLarge {
-			return &httpFault{http.StatusRequestHeaderFieldsTooLarge, f}
-		}
-		return err
-	}
-	in.Input, in.Buffer, in.Trace = b.in, b.out, s.Tracer.Take(r.Header)
-	result, err := s.Invoker.Invoke(r.Context(), in)
-	if r.version = result.Ref.Version; r.version != 0 {
-		r.account(w.Header(), &result)
-	}
+	used := buffers.Get()
+	defer keep(used)
+	result, err := s.call(w, r, &used.Value, r.environ)
 	if err != nil {
 		return gatewayFault(err, &result)
 	}
-	if cap(result.Output) > cap(b.out) {
-		b.out = result.Output
-	}
 	answer, err := cgi.Parse(result.Output, r.Method)
 	if err != nil {
-		return badGateway(task.Faultf(task.KindGuest, "the answer of %s is not one of a CGI program: %w", in.Plugin, err))
+		return badGateway(task.Faultf(task.KindGuest, "the answer of %s is not one of a CGI program: %w", r.param("name"), err))
 	}
 	s.writeAnswer(w, &answer)
 	return nil
+}
+
+// environ says a request, whose body has so many bytes, in variables.
+func (r *request) environ(body int) ([]string, error) {
+	all, err := cgi.Environ(r.Request, scriptPath(r.param("name")), body)
+	if f, ok := errors.AsType[*task.Fault](err); ok && f.Kind == task.KindTooLarge {
+		return nil, &httpFault{http.StatusRequestHeaderFieldsTooLarge, f}
+	}
+	return all, err
 }
 
 // writeAnswer sends what a plugin answers, in at most the BodyTimeout.

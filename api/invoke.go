@@ -23,37 +23,54 @@ func Buffers() []reuse.Stats {
 	return []reuse.Stats{buffers.Stats(), chunks.Stats(), posts.Stats(), lots.Stats()}
 }
 
+// keep ends a use of a buffer.
+func keep(used *reuse.Item[buffer]) {
+	buffers.Put(used, cap(used.Value.in)+cap(used.Value.out))
+}
+
 func (s *server) invoke(w http.ResponseWriter, r *request) error {
-	in, err := invocationOf(r)
+	used := buffers.Get()
+	defer keep(used)
+	result, err := s.call(w, r, &used.Value, nil)
 	if err != nil {
 		return err
-	}
-	limits, err := s.Invoker.Limits(r.Context(), namespace, in.Plugin)
-	if err != nil {
-		return err
-	}
-	kept := buffers.Get()
-	b := &kept.Value
-	defer func() { buffers.Put(kept, cap(b.in)+cap(b.out)) }()
-	if b.in, err = readInto(b.in, w, r, limits.Input, "limits.input of "+in.Plugin); err != nil {
-		return err
-	}
-	in.Input, in.Buffer, in.Trace = b.in, b.out, s.Tracer.Take(r.Header)
-	result, err := s.Invoker.Invoke(r.Context(), in)
-	if r.version = result.Ref.Version; r.version != 0 {
-		r.account(w.Header(), &result)
-	}
-	if err != nil {
-		return err
-	}
-	if cap(result.Output) > cap(b.out) {
-		b.out = result.Output
 	}
 	header := w.Header()
 	header["Content-Type"] = octets
 	header["Content-Length"] = r.values[4:]
 	s.write(w, http.StatusOK, result.Output)
 	return nil
+}
+
+// call runs the plugin that a request names on the request's body, and sets the headers
+// that tell of it. Input and output are in b. environ returns the variables of a request
+// whose body has so many bytes; nil: there are none.
+func (s *server) call(w http.ResponseWriter, r *request, b *buffer, environ func(body int) ([]string, error)) (task.Result, error) {
+	in, err := invocationOf(r)
+	if err != nil {
+		return task.Result{}, err
+	}
+	limits, err := s.Invoker.Limits(r.Context(), namespace, in.Plugin)
+	if err != nil {
+		return task.Result{}, err
+	}
+	if b.in, err = readInto(b.in, w, r, limits.Input, "limits.input of "+in.Plugin); err != nil {
+		return task.Result{}, err
+	}
+	in.Input, in.Buffer, in.Trace = b.in, b.out, s.Tracer.Take(r.Header)
+	if environ != nil {
+		if in.Environ, err = environ(len(b.in)); err != nil {
+			return task.Result{}, err
+		}
+	}
+	result, err := s.Invoker.Invoke(r.Context(), in)
+	if r.version = result.Ref.Version; r.version != 0 {
+		r.account(w.Header(), &result)
+	}
+	if err == nil && cap(result.Output) > cap(b.out) {
+		b.out = result.Output
+	}
+	return result, err
 }
 
 // invocationOf returns what a request says of a call, its input apart.

@@ -1,9 +1,7 @@
 package api
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"net/http"
 	"time"
 
@@ -97,7 +95,7 @@ func (s *server) showSchedule(w http.ResponseWriter, r *request) error {
 	for _, t := range one.NextN(next) {
 		doc.Next = append(doc.Next, t.UTC())
 	}
-	return s.writeSchedule(w, doc)
+	return s.writeJSON(w, http.StatusOK, doc)
 }
 
 func (s *server) putSchedule(w http.ResponseWriter, r *request) error {
@@ -113,20 +111,7 @@ func (s *server) putSchedule(w http.ResponseWriter, r *request) error {
 	if err != nil {
 		return err
 	}
-	return s.writeSchedule(w, scheduleDocOf(&put))
-}
-
-// writeSchedule writes the input as it is: what is put again as it was read is the same.
-func (s *server) writeSchedule(w http.ResponseWriter, doc scheduleDoc) error {
-	var body bytes.Buffer
-	e := json.NewEncoder(&body)
-	e.SetEscapeHTML(false)
-	if err := e.Encode(doc); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	s.write(w, http.StatusOK, body.Bytes())
-	return nil
+	return s.writeJSON(w, http.StatusOK, scheduleDocOf(&put))
 }
 
 func (s *server) deleteSchedule(w http.ResponseWriter, r *request) error {

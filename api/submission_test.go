@@ -87,9 +87,11 @@ func TestWhatCannotBeATaskIsRefused(t *testing.T) {
 		ask(t, "POST", url+"/v1/tasks?"+query, "a").refused(t, c.status, c.kind, c.says)
 	}
 	ask(t, "POST", url+"/v1/tasks?plugin=obey", strings.Repeat("a", 1025)).refused(t, 413, task.KindTooLarge, "limits.input of obey, which is 1KiB")
-	put := ask(t, "PUT", url+"/v1/tasks", "")
-	if put.refused(t, 405, task.KindInvalid, "possible are GET, POST"); put.Header.Get("Allow") != "GET, POST" {
-		t.Errorf("Allow is %q", put.Header.Get("Allow"))
+	for path, possible := range map[string]string{"/v1/tasks": "GET, POST", "/v1/tasks/a%2Fb/result": "GET"} {
+		put := ask(t, "PUT", url+path, "")
+		if put.refused(t, 405, task.KindInvalid, "possible are "+possible); put.Header.Get("Allow") != possible {
+			t.Errorf("Allow of %s is %q", path, put.Header.Get("Allow"))
+		}
 	}
 	for _, path := range []string{"", "/result", "/input", "/events"} {
 		ask(t, "GET", url+"/v1/tasks/01KB000000000000000000000X"+path, "").refused(t, 404, task.KindNotFound, "no task")

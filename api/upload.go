@@ -89,6 +89,9 @@ func (s *server) readForm(w http.ResponseWriter, r *request, u *plugins.Upload) 
 		seen[name] = true
 		switch {
 		case code == "module" && strings.HasPrefix(name, linkedPart):
+			if len(linked) == plugins.MostLinked { // each is copied with all before it
+				return task.Faultf(task.KindInvalid, "the form has over %d parts module.NAME; that many modules can be linked with one", plugins.MostLinked)
+			}
 			l := wasm.Linked{Name: name[len(linkedPart):]}
 			l.Module, err = readPart(part, s.MaxModule, "upload.module of this server")
 			linked = append(linked, l)

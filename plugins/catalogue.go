@@ -173,10 +173,10 @@ func (c *Catalogue) derive(v store.Version) Version {
 	out := Version{Version: v, Run: task.Version{Ref: v.Ref, Digest: v.Digest, ABI: v.ABI}}
 	m, err := ParseJSON(v.Manifest)
 	if err == nil {
-		err = m.apply(c.options.Defaults, &out.Run)
+		err = json.Unmarshal(v.Facts, &out.Facts)
 	}
 	if err == nil {
-		err = json.Unmarshal(v.Facts, &out.Facts)
+		err = m.apply(c.defaults(out.script().Runtime), &out.Run)
 	}
 	out.Run.Function = out.Facts.Function
 	if s := out.Facts.Script; s != nil {

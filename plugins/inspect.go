@@ -3,6 +3,7 @@ package plugins
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/marketprism/prismrt/runtime/task"
 	"github.com/marketprism/prismrt/runtime/wasm"
@@ -74,13 +75,27 @@ func Inspect(module []byte, hosts Hosts, abi task.ABI) (Report, error) {
 // Version is how a module would run that was found to be r, with this manifest. Faults are
 // those of an upload.
 func (m Manifest) Version(d Defaults, r Report) (task.Version, error) {
-	v := task.Version{ABI: r.ABI}
+	var v task.Version
 	if err := m.apply(d, &v); err != nil {
 		return v, err
 	}
-	var err error
-	v.Function, err = defaultFunction(v, r, m)
-	return v, err
+	return v, m.settle(&v, r)
+}
+
+// settle takes up what a module was found to be, after apply, and refuses what a manifest says
+// that does not go with it.
+func (m Manifest) settle(v *task.Version, r Report) (err error) {
+	v.ABI = r.ABI
+	if err := m.extismOnly(v.ABI); err != nil {
+		return err
+	}
+	if v.Function, err = defaultFunction(*v, r, m); err != nil {
+		return err
+	}
+	if v.Health.Input != nil && !v.ABI.IsProgram() && !slices.Contains(r.Functions, v.Function) {
+		return invalidManifest("health.input is for the default handler and there is none; set function to one of %s", strings.Join(r.Functions, ", "))
+	}
+	return nil
 }
 
 func (r *Report) problem(format string, args ...any) {

@@ -7,8 +7,8 @@ import (
 	"github.com/marketprism/prismrt/runtime/wasm"
 )
 
-// mostLinked bounds the modules that one is linked with.
-const mostLinked = 16
+// MostLinked bounds the modules that one is linked with.
+const MostLinked = 16
 
 // withLinked are the hosts and, before them, the modules that one is linked with.
 type withLinked struct {
@@ -32,8 +32,8 @@ func (r *Report) checkLinked(linked []wasm.Linked, hosts Hosts) (Hosts, error) {
 	if len(linked) == 0 {
 		return hosts, nil
 	}
-	if len(linked) > mostLinked {
-		r.problem("it is linked with %d modules; %d are the most", len(linked), mostLinked)
+	if len(linked) > MostLinked {
+		r.problem("it is linked with %d modules; %d are the most", len(linked), MostLinked)
 		return hosts, nil
 	}
 	w := withLinked{hosts, make(map[string]*wasm.Module)}

@@ -110,13 +110,20 @@ func TestWhatAManifestSaysIsHeldToTheContract(t *testing.T) {
 		"abi = 'cgi'\n[grants.config]\nHTTP_X_USER = 'me'": {task.ABICGI, `the key "HTTP_X_USER", which CGI has`},
 		"abi = 'fastcgi'":   {task.ABICommand, "must be command, prism, extism or cgi"},
 		"function = 'main'": {task.ABICGI, "which has none"},
+		"log = 'debug'\n[grants]\nhttp = ['example.com']\nvars = '1KiB'": {task.ABIExtism, ""},
+		"log = 'debug'":                             {task.ABIPrism, "only Extism plug-ins have that"},
+		"[grants]\nhttp = ['a.test']":               {task.ABICommand, "grants.http is given and the contract is command"},
+		"[grants]\nvars = '1KiB'":                   {task.ABICGI, "grants.vars is given"},
+		"[health]\ninput = 'a'":                     {task.ABIPrism, "there is none; set function to one of first, second"},
+		"[health]\ninput = 'a'\nevery='9s'":         {task.ABICommand, ""},
+		"function = 'first'\n[health]\ninput = 'a'": {task.ABIPrism, ""},
 	} {
 		m, err := plugins.ParseTOML([]byte(text))
 		if err != nil {
 			t.Fatal(err)
 		}
 		limits := task.Limits{Memory: 1 << 20, Timeout: 1, Fuel: 1, Stack: 1, Input: 1, Output: 1}
-		v, err := m.Version(plugins.Defaults{Limits: limits, MaxLimits: limits, Max: 1, MaxMax: 1}, plugins.Report{ABI: tt.abi})
+		v, err := m.Version(plugins.Defaults{Limits: limits, MaxLimits: limits, Max: 1, MaxMax: 1}, plugins.Report{ABI: tt.abi, Functions: []string{"first", "second"}})
 		switch {
 		case tt.want == "":
 			if err != nil || len(v.Args) != len(m.Args) {

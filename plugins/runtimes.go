@@ -107,7 +107,7 @@ func (c *Catalogue) probe(ctx context.Context, l *script.Language, v Version) er
 	err := c.options.Runner.Load(ctx, task.Version{
 		Ref: v.Ref, Digest: task.DigestOf([]byte(l.Probe)), ABI: task.ABIScript, Interpreter: v.Digest,
 		Prelude: script.Prelude("probe"+l.Suffix, nil, []byte(l.Probe)),
-		Limits:  c.options.Defaults.Limits, Max: 1, Health: task.Health{Input: echo, Expect: echo},
+		Limits:  c.defaults(l.Name).Limits, Max: 1, Health: task.Health{Input: echo, Expect: echo},
 	}, []byte(l.Probe))
 	if err != nil {
 		return task.Faultf(task.KindInvalid, "the module does not run a script of %s: %s", l.Name, task.FaultOf(err).Message).CausedBy(err)
@@ -196,6 +196,16 @@ func (c *Catalogue) interpreter(l *script.Language, v Version) task.Version {
 	return task.Version{Ref: v.Ref, Digest: v.Digest, ABI: task.ABICommand, Args: l.Args, Limits: c.options.Defaults.MaxLimits}
 }
 
+// defaults are what manifests of a language's scripts leave out and may ask for; no name is
+// that of no language.
+func (c *Catalogue) defaults(language string) Defaults {
+	d := c.options.Defaults
+	if l, err := script.Named(language); err == nil {
+		d.Limits.Memory = min(max(d.Limits.Memory, l.Memory), d.MaxLimits.Memory)
+	}
+	return d
+}
+
 // openInterpreter makes sure that scripts which are pinned to an interpreter can be loaded.
 func (c *Catalogue) openInterpreter(ctx context.Context, name string, digest task.Digest) error {
 	language, err := script.Named(name)
@@ -257,7 +267,7 @@ func (c *Catalogue) checkScript(ref task.Ref, digest task.Digest, u Upload) (Ver
 		return Version{}, errors.Join(wrong...)
 	}
 	m.ABI = nil
-	if err := m.apply(c.options.Defaults, &run); err != nil {
+	if err := m.apply(c.defaults(s.Runtime), &run); err != nil {
 		return Version{}, err
 	}
 	run.Function = ""

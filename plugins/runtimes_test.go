@@ -117,6 +117,33 @@ func TestWhatIsWrongWithAScriptsManifestIsSaid(t *testing.T) {
 	}
 }
 
+func TestAScriptMayHaveTheMemoryThatItsLanguageNeeds(t *testing.T) {
+	dir := t.TempDir()
+	c, r := open(t, dir)
+	if _, _, err := c.AddRuntime(t.Context(), "ruby", program("3.2")); err != nil {
+		t.Fatal(err)
+	}
+	u := scripted()
+	u.Runtime = "ruby"
+	v, _ := add(t, c, u)
+	if got := r.loaded[v.Ref].Limits.Memory; got != 128<<20 { // the most that this server allows
+		t.Errorf("it may have %v", got)
+	}
+	if _, added := add(t, c, u); added {
+		t.Error("the same script is a new version")
+	}
+	again, r := open(t, dir)
+	again.Load(t.Context(), 1)
+	if got := r.loaded[v.Ref].Limits.Memory; got != 128<<20 {
+		t.Errorf("after a restart it may have %v", got)
+	}
+	less := task.Bytes(8 << 20)
+	u.Manifest.Limits.Memory = &less
+	if v, _ := add(t, c, u); v.Run.Limits.Memory != less {
+		t.Errorf("with a limit of its own it may have %v", v.Run.Limits.Memory)
+	}
+}
+
 func TestAnInterpreterThatFailsItsProbeIsNotKept(t *testing.T) {
 	c, r := open(t, t.TempDir())
 	r.sick = map[int]bool{1: true}

@@ -119,15 +119,8 @@ func (c *Catalogue) check(p Plugin, digest task.Digest, u Upload) (Version, erro
 	if len(report.Problems) > 0 {
 		return Version{}, task.Faultf(task.KindInvalid, "the module cannot be a plugin: %s", strings.Join(report.Problems, "; "))
 	}
-	run.ABI = report.ABI
-	if err := u.Manifest.extismOnly(run.ABI); err != nil {
+	if err := u.Manifest.settle(&run, report); err != nil {
 		return Version{}, err
-	}
-	if run.Function, err = defaultFunction(run, report, u.Manifest); err != nil {
-		return Version{}, err
-	}
-	if run.Health.Input != nil && !run.ABI.IsProgram() && !slices.Contains(report.Functions, run.Function) {
-		return Version{}, invalidManifest("health.input is for the default handler and there is none; set function to one of %s", strings.Join(report.Functions, ", "))
 	}
 	facts := Facts{Function: run.Function, Functions: report.Functions}
 	for _, i := range report.Imports {

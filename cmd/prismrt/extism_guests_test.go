@@ -131,6 +131,11 @@ func TestLinkedModulesAreOfTheCall(t *testing.T) {
 	s.refuses(`in the linked module "lib", not a WebAssembly module`, map[string][]byte{"module": module, "module.lib": []byte("text")})
 	s.refuses("only Extism plug-ins can be linked", map[string][]byte{"module": telling(1), "module.lib": lib})
 	s.refuses(`the form has no part "module"`, map[string][]byte{"module.lib": lib})
+	many := map[string][]byte{"module": module}
+	for n := range 17 {
+		many[fmt.Sprint("module.", n)] = lib
+	}
+	s.refuses("over 16 parts module.NAME", many)
 }
 
 // What a plug-in has changed in a linked module while it started, is in no image of its own.

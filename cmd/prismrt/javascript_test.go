@@ -218,6 +218,8 @@ func TestScriptsOfNodeRunHere(t *testing.T) {
 		"const text = String(require('fs').readFileSync(0))\nsetTimeout(() => console.log('second'), 20)\nsetTimeout(() => console.log('first', text.length), 5)\nprocess.nextTick(() => console.log('soon'))\n",
 		"const n = Buffer_free(require('fs').readFileSync(0))\nfunction Buffer_free(b) { return b.length }\nprocess.exitCode = n > 3 ? 2 : 0\n",
 		"require('fs').readFileSync(0)\nconsole.log(new TextDecoder().decode(new TextEncoder().encode('zoë')), atob(btoa('a')), typeof queueMicrotask, [3, 1, 2].toSorted())\n",
+		"let text = ''\nprocess.stdin.setEncoding('utf8').on('data', piece => { text += piece }).on('end', () => console.log(text.length))\n",
+		"(async () => {\n  const pieces = []\n  for await (const piece of process.stdin) pieces.push(piece)\n  console.log(JSON.parse(pieces[0]).name)\n})()\n",
 	} {
 		input := `{"list": [1, 2.5, 3], "name": "zoë"}`
 		file := filepath.Join(t.TempDir(), "script.cjs")

@@ -81,6 +81,37 @@ def handle(input):
     return {'symbol': symbol, 'calls': calls, 'seen': len(seen)}
 `
 
+// differsFromJSON answers with what json.loads and json.dumps do otherwise than those they stand for.
+const differsFromJSON = `import json, math
+
+texts = ['', ' ', 'null', ' [1, 2.5] ', '{"a": {"b": [true, null]}}', '{"a": 1, "a": 2}', '{,', '[1', '[1]]', '1 2', '"\\ud800"', '"\t"', 'NaN', '-Infinity', '\ufeff1', '1e999', '٣', '[' * 20000]
+documents = [text.encode(encoding, 'surrogatepass') for text in texts for encoding in ('utf-8', 'utf-16', 'utf-16-le', 'utf-32-be', 'utf-8-sig')]
+documents += texts + [b'"\xff"', b'"\xed\xa0\x80"', bytearray(b'[1]'), memoryview(b'1'), 1, None, [], b'\x00', b'5\x00']
+circle = []
+circle.append(circle)
+values = [1, 1.5, math.nan, 10**30, 'ü\ud800"', None, True, [], {}, {'a': [1, {'b': ()}]}, {1: 2, None: 3, 1.5: 4, True: 5}, circle, {'a': object()}, {(): 1}, [circle, object()], object(), b'x', (1, 2)]
+
+def outcome(function, *args, **options):
+    try:
+        return repr(function(*args, **options))
+    except Exception as error:
+        return type(error).__name__, str(error).split(' at 0x')[0]
+
+def handle(input):
+    differing = []
+    for function, arguments in (json.loads, documents), (json.dumps, values):
+        for argument in arguments:
+            got, want = outcome(function, argument), outcome(function.__wrapped__, argument)
+            if got != want:
+                differing.append([function.__name__, repr(argument)[:100], got, want])
+    for options in {'parse_int': str}, {'object_pairs_hook': list}:
+        if outcome(json.loads, '{"a": 1}', **options) != outcome(json.loads.__wrapped__, '{"a": 1}', **options):
+            differing.append(repr(options))
+    if json.dumps({'b': [1], 'a': 2}, indent=1, sort_keys=True) != '{\n "a": 2,\n "b": [\n  1\n ]\n}':
+        differing.append('indent')
+    return json.dumps(differing)
+`
+
 func TestPythonScripts(t *testing.T) {
 	top := t
 	s, data := startWith(t, "python")
@@ -129,6 +160,11 @@ func TestPythonScripts(t *testing.T) {
 			s.says(name, "abc", tt.want)
 			s.do("DELETE", "/v1/plugins/"+name, nil)
 		}
+	})
+
+	t.Run("read and write JSON as its module does", func(t *testing.T) {
+		s.uploadScript("json", "j.py", differsFromJSON)
+		s.says("json", "", "[]")
 	})
 
 	t.Run("read standard input where they have no handler", func(t *testing.T) {

@@ -31,7 +31,7 @@ type Sender struct {
 
 	// What is yet to be noted in the store.
 	again []store.Callback
-	over  []task.ID
+	over  []store.Callback
 }
 
 // answered is a call that is over.
@@ -62,8 +62,8 @@ const (
 	mostTaken = 2048
 )
 
-// Run calls back until ctx ends. Calls that are under way then are broken off, and made
-// again by the next Run.
+// Run calls back until ctx ends; it is called once. Calls that are under way then are broken
+// off, and made again by the Sender after this one.
 func (s *Sender) Run(ctx context.Context) error {
 	calling, stop := context.WithCancel(ctx)
 	var calls sync.WaitGroup
@@ -137,8 +137,8 @@ func (s *Sender) fetch(ctx context.Context) time.Duration {
 func (s *Sender) take(c store.Callback, r *store.Record, now time.Time) {
 	o := &owed{Callback: c, record: *r, until: r.Ended.Add(s.options.Within)}
 	s.taken[c.ID] = o
-	if r.ID == "" || !r.State.Ended() || r.Terms.Callback == "" {
-		s.end(o) // it was forgotten, or sent again
+	if r.ID == "" || !r.State.Ended() || !r.Ended.Equal(c.Ended) || r.Terms.Callback == "" {
+		s.end(o) // it was forgotten, or sent again: what it owes then is another one
 		return
 	}
 	u, err := url.Parse(r.Terms.Callback)
@@ -263,7 +263,7 @@ func earlier(a, b time.Time) time.Time {
 }
 
 // end has a callback behind it.
-func (s *Sender) end(o *owed) { s.over = append(s.over, o.ID) }
+func (s *Sender) end(o *owed) { s.over = append(s.over, o.Callback) }
 
 // giveUp ends a callback that was not told.
 func (s *Sender) giveUp(o *owed, why string) {
@@ -294,8 +294,8 @@ func (s *Sender) note(ctx context.Context) {
 		if err := s.options.Store.DropCallbacks(ctx, s.over); err != nil {
 			s.failed(ctx, "note what was called back", err)
 		} else {
-			for _, id := range s.over {
-				delete(s.taken, id)
+			for _, c := range s.over {
+				delete(s.taken, c.ID)
 			}
 			s.over = nil
 		}

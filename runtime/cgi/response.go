@@ -24,7 +24,7 @@ type Response struct {
 // kept are response headers that are not the program's to send, and why. Pages of all
 // programs come from the same origin as the API does (docs/cgi.md, "Strangers' pages").
 var kept = map[string]string{
-	"Set-Cookie": ofAll, "Set-Cookie2": ofAll, "Clear-Site-Data": ofAll, "Service-Worker-Allowed": ofAll, "Strict-Transport-Security": ofAll,
+	"Set-Cookie": ofAll, "Set-Cookie2": ofAll, "Clear-Site-Data": ofAll, "Accept-Ch": ofAll, "Service-Worker-Allowed": ofAll, "Strict-Transport-Security": ofAll,
 	"Public-Key-Pins": ofAll, "Alt-Svc": ofAll, "Nel": ofAll, "Report-To": ofAll, "Reporting-Endpoints": ofAll,
 	"Connection": hop, "Keep-Alive": hop, "Proxy-Connection": hop, "Te": hop, "Trailer": hop, "Transfer-Encoding": hop, "Upgrade": hop,
 	"Www-Authenticate": password, "Proxy-Authenticate": password,
@@ -121,6 +121,11 @@ func (r *Response) complete(method string) error {
 	case r.Status == 0:
 		r.Status = http.StatusOK
 	}
+	if r.Status == http.StatusNoContent || r.Status == http.StatusNotModified {
+		r.Body = nil
+		r.Header.Del("Content-Length")
+		return nil
+	}
 	// A HEAD has the length of what a GET would have got, which is not there.
 	if method == http.MethodHead {
 		if len(r.Body) > 0 && r.Header["Content-Length"] == nil {
@@ -128,11 +133,6 @@ func (r *Response) complete(method string) error {
 		}
 		r.Body = nil
 		return r.checkLength(-1)
-	}
-	if r.Status == http.StatusNoContent || r.Status == http.StatusNotModified {
-		r.Body = nil
-		r.Header.Del("Content-Length")
-		return nil
 	}
 	if err := r.checkLength(len(r.Body)); err != nil {
 		return err

@@ -19,11 +19,7 @@ func TestACGIProgramGoesOnFromItsFirstLookAtItsEnvironment(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer p.Close(context.Background())
-	i, err := p.Instantiate(t.Context(), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer i.Close(context.Background())
+	i := instantiate(t, p)
 	if begins, why := p.Begins(); begins != engine.AtCheckpoint || why != "" {
 		t.Errorf("calls begin with %q: %s", begins, why)
 	}

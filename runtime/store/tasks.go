@@ -308,6 +308,7 @@ type Schedules interface {
 // Callback is an ended task whose URL has yet to be told.
 type Callback struct {
 	ID      task.ID
+	Ended   time.Time // when it did. It may be sent again, and owe another one for another end
 	Tried   int       // how often
 	Due     time.Time // it is not tried before: at first, when the task ended
 	Message string    // why the last try failed
@@ -322,10 +323,10 @@ type Callbacks interface {
 	Callbacks(ctx context.Context, now time.Time, most int) (due []Callback, next time.Time, err error)
 
 	// RetryCallbacks notes that telling failed, and when to try again. What is not owed any
-	// more is passed over.
+	// more is passed over, also where another end is to be told instead.
 	RetryCallbacks(ctx context.Context, callbacks []Callback) error
 
 	// DropCallbacks forgets those that were told, or given up. What is not owed any more is
-	// passed over.
-	DropCallbacks(ctx context.Context, ids []task.ID) error
+	// passed over likewise. Only the ID and Ended are looked at.
+	DropCallbacks(ctx context.Context, callbacks []Callback) error
 }

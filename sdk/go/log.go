@@ -13,8 +13,8 @@ const (
 	LevelError
 )
 
-// Log writes one line to the plugin's log, which the operator reads with prismrt logs NAME. The message
-// is UTF-8 and needs no newline. It takes no format: fmt adds some 500 KB to a plugin, which those who
+// Log writes one line to the call's log: the caller sees it where the call fails, and who watches the task
+// that it runs for. The message is UTF-8 and needs no newline. It takes no format: fmt adds some 500 KB to a plugin, which those who
 // want it bring along with fmt.Sprintf.
 func Log(level Level, message string) {
 	host.Log(int32(level), message)

@@ -1,10 +1,10 @@
 // What makes a command of QuickJS (npm quickjs-wasi): a library of functions alone that is
 // bound to its module when the runtime is added (wasm.Extend). It starts QuickJS and has it
-// run the script that the command is given as its first argument, ../javascript.js, which
+// run the script that the command is given as its second argument, ../javascript.go's, which
 // finds one function of the host's: host(operation, ...).
 //
 // An interpreter that was added keeps the library it was added with, and is run with whatever
-// javascript.js comes later: what an operation does stays as it is, and new ones get new
+// JavaScript comes later: what an operation does stays as it is, and new ones get new
 // numbers.
 //
 // quickjs.wasm is what make builds of this file; it is kept beside it, since who builds
@@ -267,7 +267,7 @@ EXPORT("host_get_timezone_offset") int host_get_timezone_offset(int high, int lo
 	return 0; // it is UTC here
 }
 
-// The arguments are the name that stack traces have for the second, and javascript.js.
+// The arguments are the name that stack traces have for the second, and what is run first.
 EXPORT("_start") void start(void) {
 	initialize();
 	set_up();

@@ -6,10 +6,11 @@ import (
 	"time"
 
 	"github.com/marketprism/prismrt/runtime/store"
-	"github.com/marketprism/prismrt/runtime/task"
 )
 
-const selectCallbacks = `SELECT id, tried, due_us, message FROM callbacks ORDER BY due_us, seq LIMIT ?`
+// What owes a callback has ended: CROSS has the index on callbacks give the order.
+const selectCallbacks = `SELECT c.id, e.ended_us, c.tried, c.due_us, c.message
+FROM callbacks AS c CROSS JOIN ends AS e ON e.seq = c.seq ORDER BY c.due_us, c.seq LIMIT ?`
 
 // Callbacks implements store.Callbacks.
 func (db *DB) Callbacks(ctx context.Context, now time.Time, most int) (due []store.Callback, next time.Time, err error) {
@@ -20,11 +21,11 @@ func (db *DB) Callbacks(ctx context.Context, now time.Time, most int) (due []sto
 	defer rows.Close()
 	for rows.Next() {
 		var c store.Callback
-		var us int64
-		if err := rows.Scan(&c.ID, &c.Tried, &us, &c.Message); err != nil {
+		var ended, us int64
+		if err := rows.Scan(&c.ID, &ended, &c.Tried, &us, &c.Message); err != nil {
 			return nil, time.Time{}, fmt.Errorf("read callbacks: %w", err)
 		}
-		c.Due = moment(us)
+		c.Ended, c.Due = moment(ended), moment(us)
 		if len(due) == most || us > now.UnixMicro() {
 			next = c.Due
 			break
@@ -37,14 +38,18 @@ func (db *DB) Callbacks(ctx context.Context, now time.Time, most int) (due []sto
 	return due, next, nil
 }
 
-const updateCallback = `UPDATE callbacks SET due_us = ?2, tried = ?3, message = ?4 WHERE seq = ?1`
+const (
+	ofThatEnd      = ` WHERE seq = ?1 AND EXISTS (SELECT 1 FROM ends WHERE seq = ?1 AND ended_us = ?2)`
+	updateCallback = `UPDATE callbacks SET due_us = ?3, tried = ?4, message = ?5` + ofThatEnd
+	dropCallback   = `DELETE FROM callbacks` + ofThatEnd
+)
 
 // RetryCallbacks implements store.Callbacks.
 func (db *DB) RetryCallbacks(ctx context.Context, callbacks []store.Callback) error {
 	err := db.change(ctx, others, len(callbacks), func(x *tx) error {
 		for _, c := range callbacks {
 			seq, _ := seqOf(c.ID)
-			if _, err := x.exec(updateCallback, seq, c.Due.UnixMicro(), int64(c.Tried), c.Message); err != nil {
+			if _, err := x.exec(updateCallback, seq, c.Ended.UnixMicro(), c.Due.UnixMicro(), int64(c.Tried), c.Message); err != nil {
 				return err
 			}
 		}
@@ -57,11 +62,11 @@ func (db *DB) RetryCallbacks(ctx context.Context, callbacks []store.Callback) er
 }
 
 // DropCallbacks implements store.Callbacks.
-func (db *DB) DropCallbacks(ctx context.Context, ids []task.ID) error {
-	err := db.change(ctx, others, len(ids), func(x *tx) error {
-		for _, id := range ids {
-			seq, _ := seqOf(id)
-			if _, err := x.exec(deleteCallback, seq); err != nil {
+func (db *DB) DropCallbacks(ctx context.Context, callbacks []store.Callback) error {
+	err := db.change(ctx, others, len(callbacks), func(x *tx) error {
+		for _, c := range callbacks {
+			seq, _ := seqOf(c.ID)
+			if _, err := x.exec(dropCallback, seq, c.Ended.UnixMicro()); err != nil {
 				return err
 			}
 		}

@@ -12,7 +12,9 @@ import (
 func callback(t *store.Task) { t.Terms.Callback = "https://example.com/done" }
 
 // owes is the callback of a task that has ended now.
-func (b *bench) owes(id task.ID) store.Callback { return store.Callback{ID: id, Due: b.now} }
+func (b *bench) owes(id task.ID) store.Callback {
+	return store.Callback{ID: id, Ended: b.now, Due: b.now}
+}
 
 var callingBack = []trial{
 	{"AreOwedByTasksThatEnded", func(b *bench) {
@@ -80,40 +82,56 @@ var callingBack = []trial{
 	{"AreTriedAgainLater", func(b *bench) {
 		tasks := b.add(2, callback)
 		b.cancel(idsOf(tasks)...)
-		again := store.Callback{ID: tasks[0].ID, Tried: 3, Due: b.now.Add(time.Minute), Message: "502 Bad Gateway: '\x00' " + strings.Repeat("x", 3000)}
-		b.must(b.RetryCallbacks(b.ctx, []store.Callback{again, {ID: task.NewID(), Tried: 1, Due: b.now}}), "retry")
+		again := store.Callback{ID: tasks[0].ID, Ended: b.now, Tried: 3, Due: b.now.Add(time.Minute), Message: "502 Bad Gateway: '\x00' " + strings.Repeat("x", 3000)}
+		b.must(b.RetryCallbacks(b.ctx, []store.Callback{again, {ID: task.NewID(), Ended: b.now, Tried: 1, Due: b.now}}), "retry")
 		due, next, err := b.Callbacks(b.ctx, b.now, 9)
 		b.must(err, "callbacks")
 		b.same(due, []store.Callback{b.owes(tasks[1].ID)}, "now")
 		b.same(next, again.Due, "the next")
-		b.must(b.DropCallbacks(b.ctx, []task.ID{tasks[1].ID}), "drop")
+		b.must(b.DropCallbacks(b.ctx, []store.Callback{b.owes(tasks[1].ID)}), "drop")
 		b.later(time.Minute)
 		b.same(b.owed(), []store.Callback{again}, "later")
 	}},
 	{"AreDroppedOnce", func(b *bench) {
 		tasks := b.add(3, callback)
 		b.cancel(idsOf(tasks)...)
-		b.must(b.DropCallbacks(b.ctx, []task.ID{tasks[0].ID, task.NewID(), tasks[2].ID, tasks[0].ID}), "drop")
+		b.must(b.DropCallbacks(b.ctx, each([]task.ID{tasks[0].ID, task.NewID(), tasks[2].ID, tasks[0].ID}, b.owes)), "drop")
 		b.same(b.owed(), []store.Callback{b.owes(tasks[1].ID)}, "owed")
-		b.must(b.RetryCallbacks(b.ctx, []store.Callback{{ID: tasks[0].ID, Tried: 1, Due: b.now}}), "retry")
+		b.must(b.RetryCallbacks(b.ctx, []store.Callback{{ID: tasks[0].ID, Ended: b.now, Tried: 1, Due: b.now}}), "retry")
 		b.same(b.owed(), []store.Callback{b.owes(tasks[1].ID)}, "owed after one was tried again that is not owed")
 		b.is(task.Canceled, idsOf(tasks)...)
 	}},
 	{"AreNotOwedByWhatWasRevived", func(b *bench) {
 		t := b.add(1, callback)[0]
 		b.end(b.take(), task.Dead)
-		b.must(b.RetryCallbacks(b.ctx, []store.Callback{{ID: t.ID, Tried: 5, Due: b.now, Message: "tried"}}), "retry")
+		b.must(b.RetryCallbacks(b.ctx, []store.Callback{{ID: t.ID, Ended: b.now, Tried: 5, Due: b.now, Message: "tried"}}), "retry")
 		b.revive(t.ID)
 		b.same(b.owed(), []store.Callback{}, "owed")
 		b.later(time.Second)
 		b.end(b.take(), task.Succeeded)
 		b.same(b.owed(), []store.Callback{b.owes(t.ID)}, "owed when it ended again")
 	}},
+	{"OfAnotherEndAreNotThoseThatWereTold", func(b *bench) {
+		t := b.add(1, callback)[0]
+		b.end(b.take(), task.Dead)
+		first := b.owes(t.ID)
+		b.revive(t.ID)
+		b.later(time.Second)
+		b.end(b.take(), task.Succeeded)
+		second := b.owes(t.ID)
+		b.must(b.DropCallbacks(b.ctx, []store.Callback{first}), "drop")
+		b.same(b.owed(), []store.Callback{second}, "owed after the first was told")
+		first.Tried, first.Due = 1, b.now.Add(time.Hour)
+		b.must(b.RetryCallbacks(b.ctx, []store.Callback{first}), "retry")
+		b.same(b.owed(), []store.Callback{second}, "owed after the first was not told")
+		b.must(b.DropCallbacks(b.ctx, []store.Callback{second}), "drop")
+		b.same(b.owed(), []store.Callback{}, "owed after both were told")
+	}},
 	{"GoByTheTermsOfARevival", func(b *bench) {
 		tasks := b.add(2, callback)
 		tasks = append(tasks, b.add(1)...)
 		b.cancel(idsOf(tasks)...)
-		b.must(b.DropCallbacks(b.ctx, idsOf(tasks)), "drop")
+		b.must(b.DropCallbacks(b.ctx, each(idsOf(tasks), b.owes)), "drop")
 		_, err := b.Revive(b.ctx, []store.Revival{
 			{ID: tasks[0].ID}, {ID: tasks[1].ID, Terms: &task.Terms{}}, {ID: tasks[2].ID, Terms: &task.Terms{Callback: "https://example.com"}},
 		})
@@ -134,7 +152,7 @@ var callingBack = []trial{
 		tasks := b.add(1000, callback)
 		b.finish(each(b.lease(lane, 1000), func(l store.Lease) store.Outcome { return b.outcome(l, task.Succeeded) })...)
 		b.same(b.owed(), each(idsOf(tasks), b.owes), "owed")
-		b.must(b.DropCallbacks(b.ctx, idsOf(tasks)), "drop")
+		b.must(b.DropCallbacks(b.ctx, each(idsOf(tasks), b.owes)), "drop")
 		b.same(b.owed(), []store.Callback{}, "owed")
 	}},
 }

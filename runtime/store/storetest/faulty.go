@@ -264,6 +264,6 @@ func (f *Faulty) RetryCallbacks(ctx context.Context, callbacks []store.Callback)
 }
 
 // DropCallbacks may fail.
-func (f *Faulty) DropCallbacks(ctx context.Context, ids []task.ID) error {
-	return done(ctx, f, func() error { return f.store.DropCallbacks(ctx, ids) })
+func (f *Faulty) DropCallbacks(ctx context.Context, callbacks []store.Callback) error {
+	return done(ctx, f, func() error { return f.store.DropCallbacks(ctx, callbacks) })
 }

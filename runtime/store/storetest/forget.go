@@ -142,8 +142,10 @@ func (b *bench) nothingAfterTheEnd() {
 		"Fire":           func() error { return b.Fire(ctx, "default", "nightly", b.now, dead) },
 		"DeleteSchedule": func() error { return b.DeleteSchedule(ctx, "default", "nightly") },
 		"Callbacks":      func() error { _, _, err := b.Callbacks(ctx, long, 10); return err },
-		"RetryCallbacks": func() error { return b.RetryCallbacks(ctx, []store.Callback{{ID: dead, Tried: 9, Due: long}}) },
-		"DropCallbacks":  func() error { return b.DropCallbacks(ctx, ids) },
+		"RetryCallbacks": func() error {
+			return b.RetryCallbacks(ctx, []store.Callback{{ID: dead, Ended: b.now, Tried: 9, Due: long}})
+		},
+		"DropCallbacks": func() error { return b.DropCallbacks(ctx, []store.Callback{b.owes(dead)}) },
 	} {
 		if err := call(); !errors.Is(err, context.Canceled) {
 			b.Errorf("%s with a context that has ended: %v", what, err)

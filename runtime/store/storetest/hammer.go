@@ -362,8 +362,7 @@ func (h *hammer) tell(random *rand.Rand) {
 	for h.over.Err() == nil {
 		due, _, err := h.s.Callbacks(h.b.ctx, h.now(), 50)
 		if err == nil && len(due) > 0 {
-			var told []task.ID
-			var again []store.Callback
+			var told, again []store.Callback
 			for _, c := range due {
 				if random.IntN(4) == 0 {
 					c.Tried, c.Due = c.Tried+1, h.now().Add(10*time.Millisecond)
@@ -371,7 +370,7 @@ func (h *hammer) tell(random *rand.Rand) {
 					continue
 				}
 				h.account.called(c.ID)
-				told = append(told, c.ID)
+				told = append(told, c)
 			}
 			_ = h.s.RetryCallbacks(h.b.ctx, again) // those that this fails for are told again
 			_ = h.s.DropCallbacks(h.b.ctx, told)

@@ -231,11 +231,13 @@ func (w *walk) moves() []move {
 				d.Value, d.Next, err = s.Callbacks(ctx, w.b.now, most)
 				return d, err
 			}).Value
-			var dropped []task.ID
-			var retried []store.Callback
+			var dropped, retried []store.Callback
 			for _, c := range due {
+				if w.random.IntN(10) == 0 {
+					c.Ended = c.Ended.Add(-time.Second) // for another end
+				}
 				if w.random.IntN(2) == 0 {
-					dropped = append(dropped, c.ID)
+					dropped = append(dropped, c)
 				} else {
 					c.Tried, c.Due, c.Message = c.Tried+1, w.b.now.Add(time.Duration(w.random.IntN(10))*time.Second), "refused"
 					retried = append(retried, c)

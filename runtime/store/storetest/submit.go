@@ -171,7 +171,7 @@ var submitting = []trial{
 			b.same(b.finish(o), repeat[error](nil, 1), "finish")
 			b.same(b.read(made.ID).Attempts, []store.Attempt{o.Last}, "attempts")
 			b.same(each(b.owed(), func(c store.Callback) task.ID { return c.ID }), []task.ID{made.ID}, "callback")
-			b.must(b.DropCallbacks(b.ctx, []task.ID{made.ID}), "drop")
+			b.must(b.DropCallbacks(b.ctx, []store.Callback{b.owes(made.ID)}), "drop")
 		}
 	}},
 	{"LastIsTheGreatestThatEverWas", func(b *bench) {

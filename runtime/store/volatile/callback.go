@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/marketprism/prismrt/runtime/store"
-	"github.com/marketprism/prismrt/runtime/task"
 )
 
 // Callbacks returns those due, the one that is due for longest first.
@@ -38,8 +37,8 @@ func (s *Store) RetryCallbacks(ctx context.Context, callbacks []store.Callback) 
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, c := range callbacks {
-		if _, owed := s.callbacks[c.ID]; owed {
-			c.Due = exact(c.Due)
+		if s.owedLocked(c) {
+			c.Ended, c.Due = exact(c.Ended), exact(c.Due)
 			s.callbacks[c.ID] = c
 		}
 	}
@@ -47,14 +46,22 @@ func (s *Store) RetryCallbacks(ctx context.Context, callbacks []store.Callback) 
 }
 
 // DropCallbacks forgets those that were told, or given up.
-func (s *Store) DropCallbacks(ctx context.Context, ids []task.ID) error {
+func (s *Store) DropCallbacks(ctx context.Context, callbacks []store.Callback) error {
 	if err := ended(ctx); err != nil {
 		return err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, id := range ids {
-		delete(s.callbacks, id)
+	for _, c := range callbacks {
+		if s.owedLocked(c) {
+			delete(s.callbacks, c.ID)
+		}
 	}
 	return nil
+}
+
+// owedLocked tells whether a callback is owed, for the end that it says.
+func (s *Store) owedLocked(c store.Callback) bool {
+	owed, ok := s.callbacks[c.ID]
+	return ok && owed.Ended.Equal(exact(c.Ended))
 }

@@ -301,7 +301,7 @@ func (s *Store) endLocked(e *entry, state task.State, at, expires time.Time) {
 	}
 	e.ended, e.expires = exact(at), exact(expires)
 	if e.task.Terms.Callback != "" {
-		s.callbacks[e.task.ID] = store.Callback{ID: e.task.ID, Due: e.ended}
+		s.callbacks[e.task.ID] = store.Callback{ID: e.task.ID, Ended: e.ended, Due: e.ended}
 	}
 	s.changeLocked(e, state)
 }

@@ -9,8 +9,8 @@ pub enum Level {
     Error = 3,
 }
 
-/// Writes one line to the plugin's log, which the operator reads with `prismrt logs NAME`. It needs no
-/// newline; past 4,096 bytes it is cut. [`debug!`](crate::debug), [`info!`](crate::info), [`warn!`](crate::warn) and
+/// Writes one line to the call's log: the caller sees it where the call fails, and who watches the task that
+/// it runs for. It needs no newline; past 4,096 bytes it is cut. [`debug!`](crate::debug), [`info!`](crate::info), [`warn!`](crate::warn) and
 /// [`error!`](crate::error) take a format.
 pub fn log(level: Level, message: &str) {
     host::log(level as i32, message);

@@ -76,14 +76,14 @@ fn draw(_: &[u8]) -> Result<String, std::fmt::Error> {
 
 fn about(_: &[u8]) -> Result<String, String> {
     let known = |value: Option<String>| value.unwrap_or_else(|| "none".into());
-    let left = prism::deadline().map(|at| at.duration_since(SystemTime::now()).map_or(0, |left| (left.as_secs() + 30) / 60));
+    let until = prism::deadline().and_then(|at| at.duration_since(SystemTime::UNIX_EPOCH).ok());
     Ok(format!(
-        "{} {} {} {} {:?}",
+        "{} {} {} {} {}",
         known(prism::request_id()),
         known(prism::function()),
         known(prism::plugin()),
         prism::version().unwrap_or(0),
-        left
+        known(until.map(|at| at.as_millis().to_string()))
     ))
 }
 

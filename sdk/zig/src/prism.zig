@@ -121,7 +121,8 @@ fn formatted(buffer: *[message_max]u8, comptime format: []const u8, args: anytyp
 /// How much a line of the log matters, from the least to the most.
 pub const Level = enum(i32) { debug = 0, info = 1, warn = 2, err = 3 };
 
-/// Writes one line to the plugin's log, which the operator reads with prismrt logs NAME. It needs no newline.
+/// Writes one line to the call's log: the caller sees it where the call fails, and who watches the task that it runs
+/// for. It needs no newline.
 pub fn log(level: Level, comptime format: []const u8, args: anytype) void {
     var buffer: [message_max]u8 = undefined;
     host.log(@intFromEnum(level), formatted(&buffer, format, args));

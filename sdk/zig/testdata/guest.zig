@@ -45,8 +45,9 @@ fn draw(allocator: Allocator, _: []const u8) ![]const u8 {
 }
 
 fn about(allocator: Allocator, _: []const u8) ![]const u8 {
-    return std.fmt.allocPrint(allocator, "{?s} {?s} {?s} {?d} {?d}", .{
-        try prism.requestId(allocator), try prism.function(allocator), try prism.pluginName(allocator), prism.version(), prism.deadline(),
+    const until = if (prism.deadline()) |at| try std.fmt.allocPrint(allocator, "{d}", .{at}) else "none";
+    return std.fmt.allocPrint(allocator, "{?s} {?s} {?s} {?d} {s}", .{
+        try prism.requestId(allocator), try prism.function(allocator), try prism.pluginName(allocator), prism.version(), until,
     });
 }
 

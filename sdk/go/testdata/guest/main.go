@@ -4,10 +4,12 @@ package main
 import (
 	"context"
 	crand "crypto/rand"
+	"errors"
 	"fmt"
 	"hash/maphash"
 	v1 "math/rand"
 	"math/rand/v2"
+	"strconv"
 	"time"
 
 	prism "github.com/marketprism/prismrt/sdk/go"
@@ -74,9 +76,11 @@ func order() (sum uint64) {
 //go:wasmexport about
 func about() int32 {
 	return prism.Run(func(context.Context, []byte) ([]byte, error) {
-		deadline, ok := prism.Deadline()
-		return fmt.Appendln(nil, prism.RequestID(), prism.Function(), prism.Plugin(), prism.Version(),
-			ok, time.Until(deadline).Round(time.Minute)), nil
+		until := "none"
+		if deadline, ok := prism.Deadline(); ok {
+			until = strconv.FormatInt(deadline.UnixMilli(), 10)
+		}
+		return fmt.Append(nil, prism.RequestID(), " ", prism.Function(), " ", prism.Plugin(), " ", prism.Version(), " ", until), nil
 	})
 }
 
@@ -92,5 +96,30 @@ func advance() int32 {
 	})
 }
 
-//go:wasmexport empty
-func empty() int32 { return 0 }
+//go:wasmexport configured
+func configured() int32 {
+	return prism.Run(func(_ context.Context, key []byte) ([]byte, error) {
+		value, ok := prism.Config(string(key))
+		if !ok {
+			return nil, errors.New("it is not set")
+		}
+		return []byte(value), nil
+	})
+}
+
+// stream copies its input to its output, as a whole.
+//
+//go:wasmexport stream
+func stream() int32 {
+	return prism.Run(func(_ context.Context, in []byte) ([]byte, error) { return in, nil })
+}
+
+//go:wasmexport refuse
+func refuse() int32 {
+	return prism.Run(func(context.Context, []byte) ([]byte, error) { return nil, errors.New("as it was told") })
+}
+
+//go:wasmexport panic
+func panics() int32 {
+	return prism.Run(func(context.Context, []byte) ([]byte, error) { panic("it panicked as it was told") })
+}
