@@ -173,7 +173,6 @@ func inspectModule(ctx context.Context, module []byte, abi task.ABI, m manifest)
 		if v, err = parsed.Version(defaults(cfg), report); err != nil {
 			out.Problems = append(out.Problems, task.FaultOf(err).Message)
 		}
-		out.Problems = append(out.Problems, extismOnly(parsed, report.ABI)...)
 	}
 	v.Digest = out.Digest
 	if len(out.Problems) > 0 {
@@ -199,14 +198,6 @@ func inspectModule(ctx context.Context, module []byte, abi task.ABI, m manifest)
 	begins, reason := program.Begins()
 	out.Begins, out.Reason = string(begins), reason
 	return out, errors.Join(instance.Close(ctx), program.Close(ctx))
-}
-
-// extismOnly says what of a manifest is refused for another contract than Extism's.
-func extismOnly(m plugins.Manifest, abi task.ABI) []string {
-	if abi == task.ABIExtism || m.Log == nil && m.Grants.HTTP == nil && m.Grants.Vars == nil {
-		return nil
-	}
-	return []string{"manifest: log, grants.http and grants.vars are for Extism plug-ins; leave them out"}
 }
 
 // rewrite says what comes of the module before it is compiled.

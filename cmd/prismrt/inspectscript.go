@@ -61,7 +61,6 @@ func scriptManifest(m plugins.Manifest, d plugins.Defaults) (problems []string) 
 			problems = append(problems, given.say)
 		}
 	}
-	problems = append(problems, extismOnly(m, task.ABIScript)...)
 	m.ABI, m.Function, m.Args = nil, nil, nil
 	if _, err := m.Version(d, plugins.Report{ABI: task.ABIScript}); err != nil {
 		problems = append(problems, task.FaultOf(err).Message)
