@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -63,6 +64,27 @@ func (e example) module(t *testing.T) []byte {
 	return sdktest.Make(t, sdk, file)
 }
 
+// scripts are the sample plugin in the languages that are not compiled, by their interpreters: what is pushed is a file
+// of sdk/scripts.
+var scripts = map[string]string{"python": "normalise.py", "javascript": "normalise.js"}
+
+// pushScript installs the interpreter of a language and uploads the sample plugin in it.
+func pushScript(t *testing.T, s *server, language, plugin string) {
+	t.Helper()
+	source, err := os.ReadFile(filepath.Join(sdks, "scripts", language, scripts[language]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if status, answer := s.do("PUT", "/v1/runtimes/"+language, interpreterOf(t, language)); status != http.StatusCreated {
+		t.Fatalf("install %s: %d %s", language, status, answer)
+	}
+	body, contentType := scriptForm(t, string(source), "[limits]\ntimeout = \"30s\"\n")
+	path := "/v1/plugins/" + plugin + "?runtime=" + language + "&file=" + scripts[language]
+	if status, answer := s.do("PUT", path, body, "Content-Type", contentType); status != http.StatusCreated {
+		t.Fatalf("upload of %s: %d %s", plugin, status, answer)
+	}
+}
+
 func isThere(path string) bool {
 	_, err := os.Stat(path)
 	return err == nil
@@ -96,15 +118,25 @@ func caller(t *testing.T, s *server, plugin string) call {
 type call = func(context.Context, []byte) (*client.Result, error)
 
 func TestTheSamplePluginDoesTheSameInEveryLanguage(t *testing.T) {
-	s := start(t, t.TempDir())
+	s := startPatient(t, t.TempDir())
 	reference := map[string][][]byte{} // what the recorded messages of each exchange become
 	ran := 0
 	for _, e := range examples(t) {
 		t.Run(e.plugin(), func(t *testing.T) {
 			s.uploadPatient(e.plugin(), e.module(t))
 			theSampleComesOutAsItIsKept(t, s, e.plugin())
-			refusalsSayWhatIsKept(t, s, e.plugin())
+			refusalsSayWhatIsKept(t, s, e.plugin(), func(r refusal, detail string) bool { return detail == r.failure })
 			recordedMessagesComeOutTheSame(t, s, e.plugin(), reference)
+			ran++
+		})
+	}
+	for language := range scripts {
+		plugin := "normalise-" + language
+		t.Run(plugin, func(t *testing.T) {
+			pushScript(t, s, language, plugin)
+			theSampleComesOutAsItIsKept(t, s, plugin)
+			refusalsSayWhatIsKept(t, s, plugin, saysInAScript)
+			recordedMessagesComeOutTheSame(t, s, plugin, reference)
 			ran++
 		})
 	}
@@ -155,7 +187,19 @@ func refusals(t *testing.T) (all []refusal) {
 	return all
 }
 
-func refusalsSayWhatIsKept(t *testing.T, s *server, plugin string) {
+// notJSON is what the languages' own readers of JSON say.
+var notJSON = regexp.MustCompile(`^(json\.decoder\.JSONDecodeError: |ValueError: not JSON: |SyntaxError: )`)
+
+// saysInAScript tells whether a script refuses a message as it must: in the words that are kept, behind the name of the
+// exception, and in those of its language where the message is no JSON.
+func saysInAScript(r refusal, detail string) bool {
+	if !json.Valid([]byte(r.message)) {
+		return notJSON.MatchString(detail)
+	}
+	return detail == "ValueError: "+r.failure || detail == "Error: "+r.failure
+}
+
+func refusalsSayWhatIsKept(t *testing.T, s *server, plugin string, says func(r refusal, detail string) bool) {
 	t.Helper()
 	all := refusals(t)
 	var inputs [][]byte
@@ -165,7 +209,7 @@ func refusalsSayWhatIsKept(t *testing.T, s *server, plugin string) {
 	answers, _ := replay.Run(t.Context(), caller(t, s, plugin), inputs, func() {})
 	for n, answer := range answers {
 		var p *client.Problem
-		if !errors.As(answer.Err, &p) || p.Status != http.StatusUnprocessableEntity || p.Kind != "guest" || p.Detail != all[n].failure {
+		if !errors.As(answer.Err, &p) || p.Status != http.StatusUnprocessableEntity || p.Kind != "guest" || !says(all[n], p.Detail) {
 			t.Errorf("%q: %s says %v %s, want %s", all[n].message, plugin, answer.Err, answer.Output, all[n].failure)
 		}
 	}
