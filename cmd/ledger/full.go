@@ -138,13 +138,13 @@ func (t *trial) recovers(ctx context.Context, c *callers) error {
 			return ctx.Err()
 		}
 	}
-	for begun := time.Now(); c.ready(ctx) != http.StatusOK; rest(ctx) {
+	for begun := time.Now(); c.ready(ctx) != http.StatusOK && ctx.Err() == nil; rest(ctx) {
 		if time.Since(begun) > recoverTime {
 			t.book.wrongf("tasks are taken, and the server is not ready")
 			return nil
 		}
 	}
-	return nil
+	return ctx.Err()
 }
 
 // ready is the status of /readyz, 0 where it is not answered.

@@ -103,9 +103,11 @@ func (c *backlogCmd) Run(ctx context.Context, t *terminal.IO, g *globals) (err e
 	tick()
 	p.Kill()
 	begun := time.Now()
-	if p, err = start(); err != nil {
+	again, err := start()
+	if err != nil {
 		return err
 	}
+	p = again // which is stopped in the end
 	out.Restart = time.Since(begun).Seconds()
 	if _, err = c.singles(ctx, p); err != nil {
 		return err
@@ -130,7 +132,7 @@ func (c *backlogCmd) Run(ctx context.Context, t *terminal.IO, g *globals) (err e
 	if err != nil {
 		return err
 	}
-	out.Rate = float64(now-done) / (time.Since(begun).Seconds() + 2)
+	out.Rate = float64(now-done-int64(c.Singles)) / (time.Since(begun).Seconds() + 2)
 	tick()
 	end()
 	return c.report(t, g, &out)

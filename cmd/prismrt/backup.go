@@ -31,6 +31,8 @@ func (b *backupCmd) Run(ctx context.Context, t *terminal, g *globals) (err error
 	if _, err := os.Stat(database); err != nil {
 		return misuse{fmt.Errorf("there is no database in %s; name the data folder with --data: %w", b.Data, err)}
 	}
+	ctx, stop := interruptible(ctx)
+	defer stop()
 	if err := os.Mkdir(b.To, 0o700); err != nil {
 		return misuse{fmt.Errorf("the copy needs a folder of its own that is not there yet: %w", err)}
 	}

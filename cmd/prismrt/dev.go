@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/url"
-	"os/signal"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/marketprism/prismrt/cmd/internal/project"
@@ -14,8 +12,8 @@ import (
 )
 
 type devCmd struct {
-	Dir  string  `arg:"" optional:"" default:"." type:"path" help:"The project's folder."`
-	Data *string `placeholder:"INPUT" help:"Call the plugin with it after each upload, and print what it answers."`
+	Dir  string `arg:"" optional:"" default:"." type:"path" help:"The project's folder."`
+	Data data   `placeholder:"X" help:"Call the plugin with it after each upload, and print what it answers: the text itself, or @FILE."`
 }
 
 // Help is shown by "prismrt dev --help".
@@ -27,11 +25,15 @@ there yet is waited for. With --json there is an object for each upload.
 Example:
 
   prismrt serve &
-  cd greet && prismrt dev --data Ada`
+  cd greet && prismrt dev --data Ada
+  prismrt dev --data @message.json`
 }
 
 // Run builds and uploads until it is interrupted.
 func (d *devCmd) Run(ctx context.Context, t *terminal, g *globals) error {
+	if d.Data.text == "-" {
+		return misuse{errors.New("--data is wanted after each upload, and standard input can be read once; name a @FILE")}
+	}
 	ctx, stop := interruptible(ctx)
 	defer stop()
 	p, err := project.Open(d.Dir)
@@ -69,12 +71,6 @@ func (d *devCmd) Run(ctx context.Context, t *terminal, g *globals) error {
 		}
 	}
 	return nil
-}
-
-// interruptible returns a context that ends when the process is told to: what it started must
-// end before it does.
-func interruptible(ctx context.Context) (context.Context, context.CancelFunc) {
-	return signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
 }
 
 // unanswered tells whether an error is that there is no server.
@@ -160,8 +156,12 @@ func (d *devCmd) upload(ctx context.Context, t *terminal, g *globals, server *cl
 		}
 	}
 	var r *client.Result
-	if d.Data != nil {
-		if r, err = server.Call(ctx, b.project.Name, []byte(*d.Data), client.CallOptions{}); err != nil {
+	if d.Data.given {
+		input, err := d.Data.read(t)
+		if err != nil {
+			return err
+		}
+		if r, err = server.Call(ctx, b.project.Name, input, client.CallOptions{}); err != nil {
 			return err
 		}
 	}

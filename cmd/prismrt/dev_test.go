@@ -99,7 +99,9 @@ func (d *dev) interrupt() {
 func TestDevUploadsWhatChanges(t *testing.T) {
 	dir := newProject(t, "go")
 	s := start(t, t.TempDir())
-	d := startDev(t, dir, s.url, "--data", "Ada")
+	input := filepath.Join(t.TempDir(), "input")
+	writeFile(t, input, "Ada")
+	d := startDev(t, dir, s.url, "--data", "@"+input)
 	source := filepath.Join(dir, "main.go")
 	text, err := os.ReadFile(source)
 	if err != nil {
@@ -111,8 +113,9 @@ func TestDevUploadsWhatChanges(t *testing.T) {
 	d.until("prismrt: ")
 	writeFile(t, source, strings.Replace(string(text), `"!\n"`, `"?\n"`, 1))
 	d.until("Hello, Ada?")
+	writeFile(t, input, "Bob")
 	writeFile(t, filepath.Join(dir, "prism.toml"), "name = \"moin\"\ngrants.config.greeting = \"Moin\"\n")
-	d.until("Moin, Ada?")
+	d.until("Moin, Bob?")
 	d.interrupt()
 }
 

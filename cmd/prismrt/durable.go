@@ -110,8 +110,7 @@ func (s *server) resolve(namespace, plugin, version string) (number int, digest 
 		if number, err = strconv.Atoi(version); err != nil {
 			return 0, "", task.Faultf(task.KindInvalid, "version is %.80q; write live, pinned, or a number", version)
 		}
-	}
-	if number == 0 {
+	} else if number == 0 {
 		return 0, "", task.Faultf(task.KindConflict, "%s has no live version that the task could be pinned to; make one live, or name one", plugin)
 	}
 	var v plugins.Version

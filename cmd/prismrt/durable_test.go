@@ -93,6 +93,9 @@ func TestATaskThatFailsIsSeenAndMendedFromTheCommandLine(t *testing.T) {
 	if out, _ = run(0, "tasks", "input", id); out != "exit 3" {
 		t.Errorf("its input is %q", out)
 	}
+	if _, errs := run(1, "submit", "guest", "--version", "0"); !strings.Contains(errs, "guest has no version 0; it has 1 to 1") {
+		t.Errorf("a version that is not there: %s", errs)
+	}
 	run(0, "tasks", "retry", id, "--data", "upper better")
 	if out, _ = run(0, "tasks", "result", id, "--wait", "1m"); out != "BETTER" {
 		t.Errorf("sent again it came to %q", out)

@@ -97,6 +97,8 @@ func (c *inspectCmd) Run(ctx context.Context, t *terminal, g *globals) error {
 	if err != nil {
 		return err
 	}
+	ctx, stop := interruptible(ctx)
+	defer stop()
 	found, err := inspect(ctx, c.File, module, task.ABI(c.ABI), m)
 	if err != nil {
 		return err
@@ -126,6 +128,9 @@ func inspect(ctx context.Context, path string, code []byte, abi task.ABI, m mani
 		found = inspectScript(path, code, l, abi, m)
 	} else if found, err = inspectModule(ctx, code, abi, m); err != nil {
 		return nil, err
+	}
+	if ctx.Err() != nil { // that is no problem of the module's
+		return nil, context.Cause(ctx)
 	}
 	found.File, found.Manifest = path, m.path
 	return found, nil
@@ -308,7 +313,7 @@ func (i *inspection) print(t *terminal) error {
 	if i.CompileMS > 0 {
 		compiled = (time.Duration(i.CompileMS*1000) * time.Microsecond).Round(time.Millisecond).String()
 	}
-	if err := t.printf("%s: %s\ndigest     %s\ncontract   %s\nfunctions  %v\nmemory     %s\nrewinding  %s\ncompiled   %s\ncalls      %s\n\n",
+	if err := t.printf("%s: %s\ndigest     %s\ncontract   %s\nfunctions  %v\nmemory     %s\nrewinding  %s\ncompiled   %s\ncalls      %s\n",
 		i.File, i.size(), i.Digest, contract, orDash(strings.Join(i.Functions, ", ")), memory, i.rewound(), compiled, i.calls()); err != nil {
 		return err
 	}
@@ -321,6 +326,9 @@ func (i *inspection) print(t *terminal) error {
 		rows = append(rows, table.Row{m.Name, short(m.Type), by, m.Note})
 	}
 	if len(rows) > 0 {
+		if err := t.printf("\n"); err != nil {
+			return err
+		}
 		if err := t.table(table.Row{"import", "type", "provided by", "here"}, rows); err != nil {
 			return err
 		}

@@ -77,6 +77,10 @@ func TestInspectSaysWhatAModuleIsAndEndsWithOneWhereItIsRefused(t *testing.T) {
 			t.Errorf("%+v", i)
 		}
 	}
+	writeFile(t, manifest, "grants.http = [\"a.example\"]\n")
+	if r, code = inspect("telling.wasm", telling(1), "--manifest", manifest); code != 1 || len(r.Problems) != 1 || !strings.Contains(r.Problems[0], "only Extism plug-ins") {
+		t.Errorf("a grant that it cannot use: %d %+v", code, r)
+	}
 	writeFile(t, manifest, "function = \"score\"\n")
 	if r, code = inspect("telling.wasm", telling(1), "--manifest", manifest); code != 1 || len(r.Problems) != 1 || !strings.Contains(r.Problems[0], "exports no such handler") {
 		t.Errorf("a function that is not there: %d %+v", code, r)

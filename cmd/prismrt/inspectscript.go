@@ -56,7 +56,6 @@ func scriptManifest(m plugins.Manifest, d plugins.Defaults) (problems []string) 
 		{m.Function != nil, "manifest: function is given; a script has the handler handle(input) alone"},
 		{len(m.Args) > 0, "manifest: args are given; a script has none but its name, use grants.config"},
 		{m.Image != nil && *m.Image == "off", "manifest: image is off; scripts cannot do without, since it has their interpreter"},
-		{m.Log != nil || m.Grants.HTTP != nil || m.Grants.Vars != nil, "manifest: log, grants.http and grants.vars are for Extism plug-ins; leave them out"},
 	} {
 		if given.is {
 			problems = append(problems, given.say)

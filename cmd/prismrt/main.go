@@ -10,7 +10,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/signal"
 	"strings"
+	"syscall"
 
 	"github.com/alecthomas/kong"
 
@@ -107,6 +109,14 @@ func run(ctx context.Context, t *terminal, args []string) int {
 		return report(t, &c.globals, err)
 	}
 	return 0
+}
+
+// interruptible returns a context that ends when the process is told to, for commands that
+// leave something behind if they just end: processes, or files. The second time it just ends.
+func interruptible(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+	context.AfterFunc(ctx, stop)
+	return ctx, stop
 }
 
 // selected returns the command that was recognised before parsing failed.

@@ -80,6 +80,7 @@ func TestAFolderThatIsNoProjectIsNotBuilt(t *testing.T) {
 		says string
 	}{
 		{[]string{"build", empty}, "there is none of go.mod"},
+		{[]string{"dev", empty, "--data", "-"}, "name a @FILE"},
 		{[]string{"dev", empty}, "\"prismrt new\" makes one"},
 		{[]string{"build", filepath.Join(empty, "nowhere")}, "there is no folder"},
 		{[]string{"new", "greet"}, "with --lang: go"},

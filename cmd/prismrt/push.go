@@ -78,9 +78,6 @@ func (p *pushCmd) upload(ctx context.Context, t *terminal, server *client.Client
 	if err != nil {
 		return nil, false, err
 	}
-	if module, err = p.linked(module); err != nil {
-		return nil, false, misuse{err}
-	}
 	name, err := p.plugin(m)
 	if err != nil {
 		return nil, false, err
@@ -88,6 +85,12 @@ func (p *pushCmd) upload(ctx context.Context, t *terminal, server *client.Client
 	language, err := p.language()
 	if err != nil {
 		return nil, false, err
+	}
+	if language != nil && len(p.Link) > 0 {
+		return nil, false, misuse{fmt.Errorf("--link is for Extism plug-ins, and %s is a script", p.File)}
+	}
+	if module, err = p.linked(module); err != nil {
+		return nil, false, misuse{err}
 	}
 	opts := client.PushOptions{Manifest: m.text, ManifestType: m.mediaType, NotLive: p.NoLive}
 	if language != nil {

@@ -171,6 +171,7 @@ func TestPushRefusesWhatCannotBeSent(t *testing.T) {
 	module := writeFile(t, dir, "my plugin.wasm", "\x00asm")
 	broken := writeFile(t, dir, "broken.toml", "name = ")
 	brokenJSON := writeFile(t, dir, "broken.json", "{")
+	script := writeFile(t, dir, "handler.py", "def handle(input): pass")
 	badName := writeFile(t, dir, "bad.toml", `name = "Über"`)
 	s := newShell(t, nil)
 	for _, tt := range []struct{ args, says []string }{
@@ -182,6 +183,7 @@ func TestPushRefusesWhatCannotBeSent(t *testing.T) {
 		{[]string{module, "--manifest", brokenJSON}, []string{"broken.json", "cannot read the manifest"}},
 		{[]string{module, "--manifest", filepath.Join(dir, "none.toml")}, []string{"none.toml", "cannot read the manifest"}},
 		{[]string{dir}, []string{"cannot read the module"}},
+		{[]string{script, "--link", "lib=" + module}, []string{"handler.py is a script"}},
 	} {
 		s.run(2, append([]string{"push"}, tt.args...)...)
 		contains(t, s.err, tt.says...)

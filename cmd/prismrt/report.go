@@ -50,14 +50,10 @@ func report(t *terminal, g *globals, err error) int {
 // helps to find the reason.
 func reportProblem(t *terminal, p *client.Problem) {
 	t.complain("prismrt: %s\n", p.Summary())
-	var stack []string
-	for _, line := range p.Stack {
-		stack = append(stack, shortLine(line))
-	}
 	for _, part := range []struct {
 		name  string
 		lines []string
-	}{{"stack", stack}, {"log", p.Log}} {
+	}{{"stack", shortLines(p.Stack)}, {"log", p.Log}} {
 		if len(part.lines) == 0 {
 			continue
 		}
@@ -80,14 +76,17 @@ func reportProblem(t *terminal, p *client.Problem) {
 	}
 }
 
-// shortLine cuts a line of a stack: the names of templates in C++ take kilobytes. With --json
-// it is whole.
-func shortLine(line string) string {
+// shortLines cuts the lines of a stack: the names of templates in C++ take kilobytes. With
+// --json they are whole.
+func shortLines(stack []string) (short []string) {
 	const most = 160
-	if runes := []rune(line); len(runes) > most {
-		return string(runes[:most]) + "..."
+	for _, line := range stack {
+		if runes := []rune(line); len(runes) > most {
+			line = string(runes[:most]) + "..."
+		}
+		short = append(short, line)
 	}
-	return line
+	return short
 }
 
 // innermost returns the error at the end of err's chain: of a failed dial it is

@@ -56,13 +56,20 @@ func (r *runtimeAddCmd) Run(ctx context.Context, t *terminal, g *globals) error 
 	if err != nil {
 		return err
 	}
+	ctx, stop := interruptible(ctx)
+	defer stop()
 	var module []byte
 	if r.File != "" {
 		if module, err = os.ReadFile(r.File); err != nil {
 			return misuse{fmt.Errorf("cannot read the interpreter: %w", err)}
 		}
-	} else if module, err = fetch(ctx, l.Source); err != nil {
-		return err
+	} else {
+		if t.watched {
+			t.complain("fetching %s with npm\n", l.Source.Name)
+		}
+		if module, err = fetch(ctx, l.Source); err != nil {
+			return err
+		}
 	}
 	installed, added, err := server.AddRuntime(ctx, l.Name, module)
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/dustin/go-humanize"
 	"github.com/jedib0t/go-pretty/v6/table"
@@ -189,8 +190,13 @@ func (i *tasksInputCmd) Run(ctx context.Context, t *terminal, g *globals) error 
 		return err
 	}
 	input, err := server.Input(ctx, i.ID)
-	if err != nil {
+	switch {
+	case err != nil:
 		return err
+	case g.JSON && utf8.Valid(input):
+		return t.json(map[string]any{"input": string(input)})
+	case g.JSON:
+		return t.json(map[string]any{"input_base64": input})
 	}
 	_, err = t.out.Write(input)
 	return err

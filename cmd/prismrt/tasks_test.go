@@ -111,6 +111,7 @@ func TestTheResultOfATaskIsPrintedOrAskedForLater(t *testing.T) {
 	s := newShell(t, map[string]http.HandlerFunc{
 		"GET /v1/tasks/7/result": func(w http.ResponseWriter, r *http.Request) { asked = r.URL.RawQuery; echo(w, r) },
 		"GET /v1/tasks/7/input":  func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "in\x00put") },
+		"GET /v1/tasks/8/input":  func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "\xff\x00") },
 		"GET /v1/tasks/8/result": answerJSON(202, `{"id":"8","state":"queued"}`),
 		"GET /v1/tasks/9/result": answerJSON(410, `{"status":410,"kind":"canceled","detail":"the task was canceled","task":"9"}`),
 	})
@@ -123,6 +124,10 @@ func TestTheResultOfATaskIsPrintedOrAskedForLater(t *testing.T) {
 	if s.run(0, "tasks", "input", "7"); s.out != "in\x00put" {
 		t.Errorf("the input is %q", s.out)
 	}
+	s.run(0, "tasks", "input", "7", "--json")
+	contains(t, s.out, `"input": "in\u0000put"`)
+	s.run(0, "tasks", "input", "8", "--json")
+	contains(t, s.out, `"input_base64": "/wA="`)
 	s.run(1, "tasks", "result", "8")
 	contains(t, s.err, "has not ended", "--wait 1m", "prismrt tasks watch 8")
 	s.run(1, "tasks", "result", "9")

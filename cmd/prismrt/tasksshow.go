@@ -120,7 +120,7 @@ func printAttempts(t *terminal, attempts []client.Attempt) error {
 	var b strings.Builder
 	if f := last.Fault; f != nil {
 		fmt.Fprintf(&b, "%s: %s\n", f.Kind, f.Detail)
-		writeLines(&b, "stack", f.Stack)
+		writeLines(&b, "stack", shortLines(f.Stack))
 	}
 	writeLines(&b, "log", last.Log)
 	return t.printf("%s", b.String())

@@ -32,7 +32,10 @@ func Open(dir string) (*Project, error) {
 	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
 		return nil, fmt.Errorf("there is no folder %s", dir)
 	}
-	p := &Project{Dir: dir, Name: filepath.Base(dir)}
+	p := &Project{Name: filepath.Base(dir)}
+	if p.Dir, err = filepath.EvalSymlinks(dir); err != nil { // walking a link would go nowhere
+		return nil, err
+	}
 	n := slices.IndexFunc(Languages, func(l *Language) bool { return l.marks(p) })
 	if n < 0 {
 		var marks []string
