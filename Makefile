@@ -126,6 +126,8 @@ load: build ## measure the HTTP path: throughput beside servers that do less, fa
 	$(GO) run ./cmd/load overload
 	$(GO) run ./cmd/load tasks
 	$(GO) run ./cmd/load backlog
+	$(MAKE) -C bench python javascript ruby
+	$(GO) run ./cmd/load scripts
 
 .PHONY: ledger
 ledger: build testtools ## treat a server badly: kills, power failures, full disks; and account for every task

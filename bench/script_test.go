@@ -25,16 +25,9 @@ type scripts struct {
 	engine      *prismrt.Engine
 	interpreter *prismrt.Interpreter
 	digest      task.Digest
-	part        string // a script that parses an order and answers a part of it
-	all         []byte // handle of guests/..., which works on all of it and answers that
+	part        []byte // of guests: it parses an order and answers a part of it
+	all         []byte // handle of guests: it works on all of it and answers that
 	limits      task.Limits
-}
-
-// parts are the scripts that answer a part, by language.
-var parts = map[string]string{
-	"python":     "import json, re\n\ndef handle(input):\n    return {'symbol': json.loads(input)['symbol']}\n",
-	"javascript": "export function handle(input) { return {symbol: JSON.parse(input).symbol} }\n",
-	"ruby":       "require 'json'\n\ndef handle(input) = {symbol: JSON.parse(input)['symbol']}\n",
 }
 
 // openLanguage opens an interpreter as prismrt does for scripts.
@@ -50,9 +43,11 @@ func openLanguage(tb testing.TB, name string) scripts {
 	if module, err = language.Interpreter(module); err != nil {
 		tb.Fatal(err)
 	}
-	all, err := os.ReadFile(filepath.Join("guests", name, "handle"+language.Suffix))
-	if err != nil {
-		tb.Fatal(err)
+	var sources [2][]byte
+	for n, file := range []string{"part", "handle"} {
+		if sources[n], err = os.ReadFile(filepath.Join("guests", name, file+language.Suffix)); err != nil {
+			tb.Fatal(err)
+		}
 	}
 	e, err := prismrt.New(tb.Context(), prismrt.Options{
 		CacheDir:     filepath.Join(compiledCode, "prismrt"),
@@ -66,7 +61,7 @@ func openLanguage(tb testing.TB, name string) scripts {
 	limits.Memory = max(limits.Memory, language.Memory)
 	d := task.DigestOf(module)
 	in := openInterpreter(tb, e, task.Version{Ref: task.Ref{Plugin: name}, Digest: d, ABI: task.ABICommand, Args: language.Args, Limits: limits}, module)
-	return scripts{language, e, in, d, parts[name], all, limits}
+	return scripts{language, e, in, d, sources[0], sources[1], limits}
 }
 
 // open makes an instance of a script, for the rest of the test.
@@ -109,7 +104,7 @@ func BenchmarkScript(b *testing.B) {
 		b.Run(language, func(b *testing.B) {
 			s := openLanguage(b, language)
 			b.Run("part", func(b *testing.B) {
-				_, i := s.open(b, "part", []byte(s.part))
+				_, i := s.open(b, "part", s.part)
 				var took []time.Duration
 				for b.Loop() {
 					begun := time.Now()

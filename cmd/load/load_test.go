@@ -78,6 +78,18 @@ func TestEveryCommandMeasures(t *testing.T) {
 			}
 		}
 	})
+	t.Run("scripts", func(t *testing.T) {
+		const interpreters = "../../bench/build"
+		if _, err := os.Stat(interpreters + "/javascript.wasm"); err != nil {
+			t.Skip("make -C bench javascript, which make test runs, gets the interpreter")
+		}
+		table, _ := load(t, "scripts", "--languages", "javascript", "--interpreters", interpreters, "--scripts", "../../bench/guests", "--uploads", "1", "--rounds", "2", "--seconds", "0.1")
+		for _, row := range []string{"\n          c ", "\n javascript "} {
+			if !strings.Contains(table, row) {
+				t.Errorf("there is no row %q:\n%s", row, table)
+			}
+		}
+	})
 }
 
 func TestMisuseIsRefused(t *testing.T) {
@@ -88,6 +100,7 @@ func TestMisuseIsRefused(t *testing.T) {
 		"--times and --backlog must be":     {"fairness", "--times", "0"},
 		"--work must be at least 100us":     {"fairness", "--work", "1us"},
 		"--times must be over 0":            {"overload", "--times", "1,0"},
+		"--rounds, --seconds and --uploads": {"scripts", "--uploads", "0"},
 		"--seconds and --outstanding must ": {"overload", "--outstanding", "0"},
 	} {
 		var out, log bytes.Buffer

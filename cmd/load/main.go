@@ -1,7 +1,8 @@
 // Command load measures the HTTP path of a real server, on the machine it runs on:
 // how many calls it answers beside servers that do less (throughput), whether one
 // plugin's flood keeps the cores from another (fairness), what becomes of calls when there
-// are too many (overload), and how many tasks are kept and run (tasks).
+// are too many (overload), how many tasks are kept and run (tasks), and how soon scripts
+// answer (scripts).
 //
 // The machine is shared with the generator of the load, which therefore is one of its
 // own: see connection. What it takes is shown beside what the servers take.
@@ -32,6 +33,8 @@ type commandLine struct {
 	Overload   overloadCmd   `cmd:"" help:"Make more calls than can be answered: how many still are, and how soon are the others refused?"`
 
 	Tasks tasksCmd `cmd:"" help:"Submit durable tasks: how many are run, and how soon, beside the database alone?"`
+
+	Scripts scriptsCmd `cmd:"" help:"Upload scripts and call them: how soon do they answer, beside a guest in C?"`
 
 	Backlog backlogCmd `cmd:"" help:"Let a million durable tasks of one plugin wait: what do they take, and does another plugin notice?"`
 

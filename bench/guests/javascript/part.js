@@ -1,0 +1,3 @@
+export function handle(input) {
+  return { symbol: JSON.parse(input).symbol };
+}

@@ -1,0 +1,4 @@
+import json, re
+
+def handle(input):
+    return {'symbol': json.loads(input)['symbol']}

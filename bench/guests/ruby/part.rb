@@ -1,0 +1,5 @@
+require 'json'
+
+def handle(input)
+  {symbol: JSON.parse(input)['symbol']}
+end
