@@ -176,7 +176,7 @@ func (c *Catalogue) derive(v store.Version) Version {
 		err = json.Unmarshal(v.Facts, &out.Facts)
 	}
 	if err == nil {
-		err = m.apply(c.defaults(out.script().Runtime), &out.Run)
+		err = m.apply(c.options.Defaults.of(out.script().Runtime), &out.Run)
 	}
 	out.Run.Function = out.Facts.Function
 	if s := out.Facts.Script; s != nil {

@@ -107,7 +107,7 @@ func (c *Catalogue) probe(ctx context.Context, l *script.Language, v Version) er
 	err := c.options.Runner.Load(ctx, task.Version{
 		Ref: v.Ref, Digest: task.DigestOf([]byte(l.Probe)), ABI: task.ABIScript, Interpreter: v.Digest,
 		Prelude: script.Prelude("probe"+l.Suffix, nil, []byte(l.Probe)),
-		Limits:  c.defaults(l.Name).Limits, Max: 1, Health: task.Health{Input: echo, Expect: echo},
+		Limits:  c.options.Defaults.of(l.Name).Limits, Max: 1, Health: task.Health{Input: echo, Expect: echo},
 	}, []byte(l.Probe))
 	if err != nil {
 		return task.Faultf(task.KindInvalid, "the module does not run a script of %s: %s", l.Name, task.FaultOf(err).Message).CausedBy(err)
@@ -196,10 +196,9 @@ func (c *Catalogue) interpreter(l *script.Language, v Version) task.Version {
 	return task.Version{Ref: v.Ref, Digest: v.Digest, ABI: task.ABICommand, Args: l.Args, Limits: c.options.Defaults.MaxLimits}
 }
 
-// defaults are what manifests of a language's scripts leave out and may ask for; no name is
-// that of no language.
-func (c *Catalogue) defaults(language string) Defaults {
-	d := c.options.Defaults
+// of are what manifests of a language's scripts leave out and may ask for; no name is that of
+// no language.
+func (d Defaults) of(language string) Defaults {
 	if l, err := script.Named(language); err == nil {
 		d.Limits.Memory = min(max(d.Limits.Memory, l.Memory), d.MaxLimits.Memory)
 	}
@@ -245,8 +244,17 @@ func (c *Catalogue) checkScript(ref task.Ref, digest task.Digest, u Upload) (Ver
 	if err != nil {
 		return Version{}, err
 	}
-	run := task.Version{Ref: ref, Digest: digest, ABI: task.ABIScript, Interpreter: s.Interpreter}
-	m := u.Manifest
+	run, err := u.Manifest.Script(c.options.Defaults, s.Runtime)
+	if err != nil {
+		return Version{}, err
+	}
+	run.Ref, run.Digest, run.Interpreter = ref, digest, s.Interpreter
+	return newVersion(run, u, Facts{Script: s})
+}
+
+// Script is how a script in a language would run with this manifest. The error joins the
+// faults of an upload.
+func (m Manifest) Script(d Defaults, language string) (task.Version, error) {
 	var wrong []error
 	if m.ABI != nil && *m.ABI != task.ABIScript {
 		wrong = append(wrong, invalidManifest("abi is %q and the upload is a script; leave it out", *m.ABI))
@@ -263,15 +271,13 @@ func (c *Catalogue) checkScript(ref task.Ref, digest task.Digest, u Upload) (Ver
 	if m.Image != nil && *m.Image == "off" {
 		wrong = append(wrong, invalidManifest("image is off; scripts cannot do without, since it has their interpreter"))
 	}
-	if len(wrong) > 0 {
-		return Version{}, errors.Join(wrong...)
-	}
+	v := task.Version{ABI: task.ABIScript}
 	m.ABI = nil
-	if err := m.apply(c.defaults(s.Runtime), &run); err != nil {
-		return Version{}, err
+	if err := m.apply(d.of(language), &v); err != nil {
+		wrong = append(wrong, err)
 	}
-	run.Function = ""
-	return newVersion(run, u, Facts{Script: s})
+	v.Function = ""
+	return v, errors.Join(wrong...)
 }
 
 // pin says what runs a script that is uploaded now.

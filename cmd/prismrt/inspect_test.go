@@ -126,8 +126,8 @@ func TestInspectSaysWhatAScriptRunsInWithoutRunningIt(t *testing.T) {
 		}
 		for manifest, want := range map[string]string{
 			"abi = \"script\"":                "",
-			"abi = \"command\"":               "leave abi out",
-			"function = \"score\"":            "function is given",
+			"abi = \"command\"":               "leave it out",
+			"function = \"score\"":            "function is \"score\"",
 			"args = [\"-v\"]":                 "use grants.config",
 			"image = \"off\"":                 "image is off",
 			"grants.http = [\"a.example\"]":   "Extism plug-ins",

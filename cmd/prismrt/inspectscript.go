@@ -1,10 +1,8 @@
 package main
 
 import (
-	"fmt"
 	"path/filepath"
 
-	"github.com/marketprism/prismrt/plugins"
 	"github.com/marketprism/prismrt/runtime/config"
 	"github.com/marketprism/prismrt/runtime/engine"
 	"github.com/marketprism/prismrt/runtime/script"
@@ -37,35 +35,16 @@ func inspectScript(path string, source []byte, l *script.Language, abi task.ABI,
 		return out
 	}
 	out.granted(parsed.Grants)
-	if abi == "" && parsed.ABI != nil {
-		abi = *parsed.ABI
+	if abi != "" { // it was asked for
+		parsed.ABI = &abi
 	}
-	if abi != "" && abi != task.ABIScript {
-		out.Problems = append(out.Problems, fmt.Sprintf("it is to be a %s, and it is a script; leave abi out", abi))
-	}
-	out.Problems = append(out.Problems, scriptManifest(parsed, defaults(config.Default()))...)
-	return out
-}
-
-// scriptManifest says what of a manifest is refused for a script.
-func scriptManifest(m plugins.Manifest, d plugins.Defaults) (problems []string) {
-	for _, given := range []struct {
-		is  bool
-		say string
-	}{
-		{m.Function != nil, "manifest: function is given; a script has the handler handle(input) alone"},
-		{len(m.Args) > 0, "manifest: args are given; a script has none but its name, use grants.config"},
-		{m.Image != nil && *m.Image == "off", "manifest: image is off; scripts cannot do without, since it has their interpreter"},
-	} {
-		if given.is {
-			problems = append(problems, given.say)
+	_, err = parsed.Script(defaults(config.Default()), l.Name)
+	if all, ok := err.(interface{ Unwrap() []error }); ok {
+		for _, one := range all.Unwrap() {
+			out.Problems = append(out.Problems, task.FaultOf(one).Message)
 		}
 	}
-	m.ABI, m.Function, m.Args = nil, nil, nil
-	if _, err := m.Version(d, plugins.Report{ABI: task.ABIScript}); err != nil {
-		problems = append(problems, task.FaultOf(err).Message)
-	}
-	return problems
+	return out
 }
 
 // printScript says it for people.
