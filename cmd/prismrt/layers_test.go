@@ -253,11 +253,13 @@ func TestTheLayersAgreeWithKernelHeapAndPool(t *testing.T) {
 		t.Errorf("guests have %d bytes of their own, the kernel says at least %d", l.Memory.Parts["guests"], written)
 	}
 
-	_, families := s.metrics()
-	heap := families["go_memstats_sys_bytes"].GetMetric()[0].GetGauge().GetValue() - families["go_memstats_heap_released_bytes"].GetMetric()[0].GetGauge().GetValue()
-	if !within(l.Memory.Parts["go"], int64(heap)) {
-		t.Errorf("Go has %d bytes, it says %v", l.Memory.Parts["go"], heap)
-	}
+	// Go gives back to the system at any time, also between the two looks.
+	s.await("what Go says it has is what is said of it", func() bool {
+		part := s.layers().Memory.Parts["go"]
+		_, families := s.metrics()
+		heap := families["go_memstats_sys_bytes"].GetMetric()[0].GetGauge().GetValue() - families["go_memstats_heap_released_bytes"].GetMetric()[0].GetGauge().GetValue()
+		return within(part, int64(heap))
+	})
 
 	var private, reserved, instances, images int64
 	for _, v := range l.Memory.Versions {
