@@ -105,8 +105,11 @@ func ParseJSON(text []byte) (Manifest, error) {
 	return ParseTOML(b.Bytes())
 }
 
+// manifestPrefix begins what is said of a manifest.
+const manifestPrefix = "manifest: "
+
 func invalidManifest(format string, args ...any) *task.Fault {
-	return task.Faultf(task.KindInvalid, "manifest: "+format, args...)
+	return task.Faultf(task.KindInvalid, manifestPrefix+format, args...)
 }
 
 // canonical is the form two manifests are compared and stored in.

@@ -3,7 +3,6 @@ package plugins
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -252,32 +251,34 @@ func (c *Catalogue) checkScript(ref task.Ref, digest task.Digest, u Upload) (Ver
 	return newVersion(run, u, Facts{Script: s})
 }
 
-// Script is how a script in a language would run with this manifest. The error joins the
-// faults of an upload.
+// Script is how a script in a language would run with this manifest. The fault is that of an
+// upload, and says all that is wrong.
 func (m Manifest) Script(d Defaults, language string) (task.Version, error) {
-	var wrong []error
+	var wrong []string
+	bad := func(format string, args ...any) { wrong = append(wrong, fmt.Sprintf(format, args...)) }
 	if m.ABI != nil && *m.ABI != task.ABIScript {
-		wrong = append(wrong, invalidManifest("abi is %q and the upload is a script; leave it out", *m.ABI))
+		bad("abi is %q and the upload is a script; leave it out", *m.ABI)
 	}
 	if m.Function != nil {
-		wrong = append(wrong, invalidManifest("function is %q; a script has the handler handle(input) alone", *m.Function))
+		bad("function is %q; a script has the handler handle(input) alone", *m.Function)
 	}
 	if len(m.Args) > 0 {
-		wrong = append(wrong, invalidManifest("args are given; a script has none but its name, use grants.config"))
-	}
-	if err := m.extismOnly(task.ABIScript); err != nil {
-		wrong = append(wrong, err)
+		bad("args are given; a script has none but its name, use grants.config")
 	}
 	if m.Image != nil && *m.Image == "off" {
-		wrong = append(wrong, invalidManifest("image is off; scripts cannot do without, since it has their interpreter"))
+		bad("image is off; scripts cannot do without, since it has their interpreter")
 	}
 	v := task.Version{ABI: task.ABIScript}
 	m.ABI = nil
-	if err := m.apply(d.of(language), &v); err != nil {
-		wrong = append(wrong, err)
+	for _, err := range []error{m.extismOnly(task.ABIScript), m.apply(d.of(language), &v)} {
+		if err != nil {
+			bad("%s", strings.TrimPrefix(task.FaultOf(err).Message, manifestPrefix))
+		}
 	}
-	v.Function = ""
-	return v, errors.Join(wrong...)
+	if v.Function = ""; len(wrong) > 0 {
+		return v, invalidManifest("%s", strings.Join(wrong, "; "))
+	}
+	return v, nil
 }
 
 // pin says what runs a script that is uploaded now.

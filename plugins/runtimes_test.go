@@ -96,12 +96,13 @@ func TestWhatIsWrongWithAScriptsManifestIsSaid(t *testing.T) {
 	install(t, c, "3.11")
 	off, function, abi := "off", "handle", task.ABICommand
 	for want, change := range map[string]func(*plugins.Upload){
-		"image is off":             func(u *plugins.Upload) { u.Manifest.Image = &off },
-		"function is \"handle\"":   func(u *plugins.Upload) { u.Manifest.Function = &function },
-		"args are given":           func(u *plugins.Upload) { u.Manifest.Args = []string{"-v"} },
-		"abi is \"command\"":       func(u *plugins.Upload) { u.Manifest.ABI = &abi },
-		"is no language":           func(u *plugins.Upload) { u.Runtime = "cobol" },
-		"cannot be the file name ": func(u *plugins.Upload) { u.File = "a/b.py" },
+		"image is off":               func(u *plugins.Upload) { u.Manifest.Image = &off },
+		"function is \"handle\"":     func(u *plugins.Upload) { u.Manifest.Function = &function },
+		"args are given":             func(u *plugins.Upload) { u.Manifest.Args = []string{"-v"} },
+		"abi is \"command\"":         func(u *plugins.Upload) { u.Manifest.ABI = &abi },
+		"leave it out; image is off": func(u *plugins.Upload) { u.Manifest.ABI, u.Manifest.Image = &abi, &off },
+		"is no language":             func(u *plugins.Upload) { u.Runtime = "cobol" },
+		"cannot be the file name ":   func(u *plugins.Upload) { u.File = "a/b.py" },
 	} {
 		u := scripted()
 		change(&u)

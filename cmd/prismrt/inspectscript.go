@@ -38,11 +38,8 @@ func inspectScript(path string, source []byte, l *script.Language, abi task.ABI,
 	if abi != "" { // it was asked for
 		parsed.ABI = &abi
 	}
-	_, err = parsed.Script(defaults(config.Default()), l.Name)
-	if all, ok := err.(interface{ Unwrap() []error }); ok {
-		for _, one := range all.Unwrap() {
-			out.Problems = append(out.Problems, task.FaultOf(one).Message)
-		}
+	if _, err := parsed.Script(defaults(config.Default()), l.Name); err != nil {
+		out.Problems = append(out.Problems, task.FaultOf(err).Message)
 	}
 	return out
 }
