@@ -57,6 +57,7 @@ test: guests testtools ## run all tests under the race detector, and without it 
 	$(GO) test -run 'NothingSurvives|FewAllocations|ManyShortCalls' ./runtime/engine ./runtime/profile ./api
 	$(MAKE) -C bench
 	$(GO) test ./bench
+	$(MAKE) -C bench small
 	cd deploy && $(GO) test ./...
 	cd bench/extism && $(GO) test ./...
 	sh sdk/each.sh test

@@ -16,6 +16,7 @@ import (
 	"github.com/marketprism/prismrt/host/wasi"
 	prismrt "github.com/marketprism/prismrt/runtime/engine"
 	"github.com/marketprism/prismrt/runtime/task"
+	"github.com/marketprism/prismrt/sdk/sdktest"
 )
 
 // guest is what is called: a module of build/ and, for an interpreter, its script.
@@ -78,15 +79,27 @@ func (g guest) files() (module, script []byte, err error) {
 	return module, script, err
 }
 
-// mustFiles skips what needs files that were not built.
+// mustFiles ends what needs files that were not built.
 func (g guest) mustFiles(tb testing.TB) (module, script []byte) {
 	module, script, err := g.files()
 	if err != nil {
-		fmt.Fprintln(os.Stderr, err) // a benchmark that skips does not say why
-		tb.Skip(err)
+		missing(tb, err)
 	}
 	return module, script
 }
+
+// missing ends a test or benchmark for which nothing was built. Under the race detector that is no
+// fault: make test builds what is here for the run without it.
+func missing(tb testing.TB, err error) {
+	fmt.Fprintln(os.Stderr, err) // a benchmark that skips does not say why
+	if raceEnabled() {
+		tb.Skip(err)
+	}
+	sdktest.Missing(tb, "%v", err)
+}
+
+// slow says why a test is skipped that compiles an interpreter.
+const slow = "with -short, since to compile this takes seconds, and under the race detector, where it takes minutes: make test runs it without"
 
 // program compiles the guest for prismrt.
 func (g guest) program(tb testing.TB) *prismrt.Program {
@@ -157,7 +170,7 @@ func TestGuestsAnswer(t *testing.T) {
 	for _, g := range guests {
 		t.Run("guest="+g.name, func(t *testing.T) {
 			if g.script != nil && (testing.Short() || raceEnabled()) {
-				t.Skip("to compile this takes seconds, and minutes under the race detector")
+				t.Skip(slow)
 			}
 			i, plain := instance(t, g.program(t)), g.plain(t)
 			for range 3 {

@@ -118,10 +118,10 @@ func TestKernelsAgree(t *testing.T) {
 		t.Run("lang="+l.name, func(t *testing.T) {
 			module, err := l.module()
 			if err != nil {
-				t.Skip(err)
+				missing(t, err)
 			}
 			if len(module) > 1<<20 && (testing.Short() || raceEnabled()) {
-				t.Skip("to compile this takes seconds, and minutes under the race detector")
+				t.Skip(slow)
 			}
 			plain := newEngine(t, wazero.NewRuntimeConfig(), module)
 			metered := newEngine(t, wazero.NewRuntimeConfig(), meter(t, module))

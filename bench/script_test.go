@@ -38,7 +38,7 @@ func openLanguage(tb testing.TB, name string) scripts {
 	}
 	module, _ := guest{module: name}.mustFiles(tb)
 	if raceEnabled() {
-		tb.Skip("to compile this takes minutes under the race detector")
+		tb.Skip(slow)
 	}
 	if module, err = language.Interpreter(module); err != nil {
 		tb.Fatal(err)
@@ -138,12 +138,7 @@ const mostScripts = 10
 // Scripts share their interpreter, and each answers soon after it came.
 func TestScriptsShareAnInterpreter(t *testing.T) {
 	for _, language := range script.Names() {
-		t.Run(language, func(t *testing.T) {
-			if language == "ruby" && !*small {
-				t.Skip("to compile it takes long: cmd/prismrt tests its scripts, and -small measures this")
-			}
-			shareInterpreter(t, openLanguage(t, language))
-		})
+		t.Run(language, func(t *testing.T) { shareInterpreter(t, openLanguage(t, language)) })
 	}
 }
 

@@ -114,7 +114,7 @@ func TestAMillionCallsTakeNoMemory(t *testing.T) {
 
 func skipUnlessSmall(t *testing.T) {
 	if !*small {
-		t.Skip("it weighs the whole process, which nothing else may use meanwhile: make -C bench small runs it")
+		t.Skip("it weighs the whole process, which nothing else may use meanwhile: make -C bench small runs it by itself, and make test does that")
 	}
 }
 

@@ -160,7 +160,7 @@ func TestBothCountTheSame(t *testing.T) {
 // have the same noise.
 func TestCallsAreFifteenTimesAsFast(t *testing.T) {
 	if testing.Short() {
-		t.Skip("it takes its time")
+		t.Skip("with -short, since it measures: make test runs it")
 	}
 	a, b := ours(t), fresh(t)
 	took := func(call func() []byte, n int) time.Duration {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/marketprism/prismrt/cmd/internal/servedtest"
 	"github.com/marketprism/prismrt/cmd/internal/terminal"
+	"github.com/marketprism/prismrt/sdk/sdktest"
 )
 
 // The test binary stands for load where that starts itself.
@@ -81,7 +82,7 @@ func TestEveryCommandMeasures(t *testing.T) {
 	t.Run("scripts", func(t *testing.T) {
 		const interpreters = "../../bench/build"
 		if _, err := os.Stat(interpreters + "/javascript.wasm"); err != nil {
-			t.Skip("make -C bench javascript, which make test runs, gets the interpreter")
+			sdktest.Missing(t, "the interpreter was not fetched; make -C bench javascript, which make test runs, does it")
 		}
 		table, _ := load(t, "scripts", "--languages", "javascript", "--interpreters", interpreters, "--scripts", "../../bench/guests", "--uploads", "1", "--rounds", "2", "--seconds", "0.1")
 		for _, row := range []string{"\n          c ", "\n javascript "} {

@@ -29,15 +29,8 @@ export function handle(input) {
 
 func TestJavaScriptScripts(t *testing.T) {
 	top := t
-	s, data := startWith(t, "javascript")
-	upload := func(name, source string) {
-		s.t.Helper()
-		body, contentType := scriptForm(s.t, source, "[limits]\ntimeout = \"30s\"\n")
-		if status, answer := s.do("PUT", "/v1/plugins/"+name+"?runtime=javascript&file=s.js", body, "Content-Type", contentType); status != http.StatusCreated {
-			s.t.Fatalf("upload of %s: %d %s", source, status, answer)
-		}
-	}
-	upload("orders", ordersInJavaScript)
+	s := startScripting(t, "javascript")
+	s.put("orders", ordersInJavaScript, "")
 
 	t.Run("answer, and keep nothing from call to call", func(t *testing.T) {
 		var wg sync.WaitGroup
@@ -54,7 +47,7 @@ func TestJavaScriptScripts(t *testing.T) {
 	t.Run("fail with their own trace", func(t *testing.T) {
 		for range 2 {
 			p := s.fails(http.StatusUnprocessableEntity, "guest", "RangeError: no price", "POST", "/v1/plugins/orders/invoke", []byte(`{"fail": "price"}`))
-			want := []string{"s.js:11", "    throw new RangeError('no ' + order.fail)", "                                 ^", "RangeError: no price", "    at handle (s.js:11:34)"}
+			want := []string{"orders.js:11", "    throw new RangeError('no ' + order.fail)", "                                 ^", "RangeError: no price", "    at handle (orders.js:11:34)"}
 			if !slices.Equal(p.Stack, want) {
 				t.Errorf("the trace is %q", p.Stack)
 			}
@@ -62,7 +55,7 @@ func TestJavaScriptScripts(t *testing.T) {
 				t.Errorf("the log is %q", p.Log)
 			}
 		}
-		upload("fails", `export async function handle(input) {
+		s.put("fails", `export async function handle(input) {
   switch (String(input)) {
   case 'thrown': throw {code: 7}
   case 'late': await null; null.x
@@ -75,7 +68,7 @@ func TestJavaScriptScripts(t *testing.T) {
   case 'json': JSON.parse('{')
   case 'exit': process.exit(3)
   }
-}`)
+}`, "")
 		for input, want := range map[string]string{
 			"thrown":   "thrown: { code: 7 }",
 			"late":     "TypeError: cannot read property 'x' of null",
@@ -88,7 +81,7 @@ func TestJavaScriptScripts(t *testing.T) {
 			"json":     "SyntaxError: ",
 		} {
 			p := s.fails(http.StatusUnprocessableEntity, "guest", want, "POST", "/v1/plugins/fails/invoke", []byte(input))
-			if input == "json" && strings.Contains(p.Detail, "s.js") {
+			if input == "json" && strings.Contains(p.Detail, "fails.js") {
 				t.Errorf("an input's fault is said to be the script's: %s", p.Detail)
 			}
 			if input == "cause" && !slices.Contains(p.Stack, "TypeError: inner") {
@@ -99,8 +92,8 @@ func TestJavaScriptScripts(t *testing.T) {
 		s.says("fails", "", "")
 	})
 
-	t.Run("answer what they return", func(t *testing.T) {
-		for n, tt := range []struct{ returns, want string }{
+	t.Run("answer what they return", func(*testing.T) {
+		s.answer("const handle = input => ", "aü", [][2]string{
 			{`input.toReversed()`, "\xbc\xc3a"},
 			{`input + 'ü'`, "aüü"},
 			{`undefined`, ""},
@@ -121,50 +114,24 @@ func TestJavaScriptScripts(t *testing.T) {
 			{`'abc'.repeat(50000)`, strings.Repeat("abc", 50000)},
 			{`typeof require + typeof module`, "functionobject"},
 			{`crypto.getRandomValues(new Uint8Array(4)).length + crypto.randomUUID().length`, "40"},
-		} {
-			name := fmt.Sprint("returns", n)
-			upload(name, "const handle = input => "+tt.returns)
-			s.says(name, "aü", tt.want)
-			s.do("DELETE", "/v1/plugins/"+name, nil)
-		}
+		})
 	})
 
-	t.Run("draw other random numbers in each call", func(t *testing.T) {
-		upload("draws", "Math.random()\nexports.handle = () => [Math.random(), crypto.randomUUID()]")
-		upload("drawsin", "require('fs').readFileSync(0)\nconsole.log(Math.random())")
-		for _, name := range []string{"draws", "drawsin"} {
-			seen := make(map[string]bool)
-			for range 20 {
-				_, answer := s.do("POST", "/v1/plugins/"+name+"/invoke", nil)
-				if seen[string(answer)] {
-					t.Errorf("%s drew %s twice", name, answer)
-				}
-				seen[string(answer)] = true
-			}
-		}
+	t.Run("draw other random numbers in each call", func(*testing.T) {
+		s.drawAnew(
+			"Math.random()\nexports.handle = () => [Math.random(), crypto.randomUUID()]",
+			"require('fs').readFileSync(0)\nconsole.log(Math.random())",
+		)
 	})
 
-	t.Run("have their configuration as the environment", func(t *testing.T) {
-		body, contentType := scriptForm(t, "const {region} = process.env\nexport const handle = () => region", "[grants]\nconfig = {region = 'eu'}\n")
-		if status, answer := s.do("PUT", "/v1/plugins/region?runtime=javascript", body, "Content-Type", contentType); status != http.StatusCreated {
-			t.Fatalf("%d %s", status, answer)
-		}
-		s.says("region", "", "eu")
-	})
+	t.Run("have their configuration as the environment", func(*testing.T) { s.haveConfig("const {region} = process.env\nexport const handle = () => region") })
 
-	t.Run("are held to their limits", func(t *testing.T) {
-		body, contentType := scriptForm(t, "export function handle(input) { if (input == 'm') return new Uint8Array(40 << 20).length; while (input.length); }",
-			"[limits]\ntimeout = '30s'\nmemory = '32MiB'\nfuel = 200_000_000\n")
-		if status, answer := s.do("PUT", "/v1/plugins/greedy?runtime=javascript", body, "Content-Type", contentType); status != http.StatusCreated {
-			t.Fatalf("%d %s", status, answer)
-		}
-		s.fails(http.StatusUnprocessableEntity, "fuel", "limits.fuel", "POST", "/v1/plugins/greedy/invoke", []byte("f"))
-		s.fails(http.StatusUnprocessableEntity, "memory", "limits.memory", "POST", "/v1/plugins/greedy/invoke", []byte("m"))
-		s.says("greedy", "", "")
+	t.Run("are held to their limits", func(*testing.T) {
+		s.areHeld("export function handle(input) { if (input == 'm') return new Uint8Array(40 << 20).length; while (input.length); }", "32MiB")
 	})
 
 	t.Run("are refused where they cannot run, by line or by name", func(t *testing.T) {
-		for source, want := range map[string]string{
+		s.areRefused(map[string]string{
 			"let a\nfunction handle(input {\n}":                         "(bad.js, line 2)",
 			"export function handle(input) {\n  if (x {\n}":             "SyntaxError: Unexpected token '{' (bad.js, line 2)",
 			"import a from './a.js'\nexport const handle = 1":           `there is no module "./a.js" here, only fs and process`,
@@ -179,42 +146,31 @@ func TestJavaScriptScripts(t *testing.T) {
 			"null.x\nfunction handle(input) {}":                         "TypeError: cannot read property 'x' of null",
 			"await Promise.reject(new Error('no'))\nexport default 1":   "Error: no",
 			"await new Promise(() => {})\nexport const handle = i => i": "the top level waits for something that never comes",
-		} {
-			kind, status := "guest", http.StatusUnprocessableEntity
-			if strings.Contains(want, "came to") {
-				kind, status = "invalid", http.StatusBadRequest
-			}
-			s.fails(status, kind, want, "PUT", "/v1/plugins/bad?runtime=javascript&file=bad.js", []byte(source))
-		}
+		}, func([]string) bool { return true })
 		s.fails(http.StatusBadRequest, "invalid", "the module is not quickjs.wasm of quickjs-wasi@3.6.2", "PUT", "/v1/runtimes/javascript", obedient(t))
 	})
 
-	t.Run("take handlers of every sort", func(t *testing.T) {
-		for n, source := range []string{
+	t.Run("take handlers of every sort", func(*testing.T) {
+		s.take(
 			"function handle(input) { return input.length }", "const handle = input => input.length", "export const handle = (...all) => all[0].length",
 			"export default input => input.length", "export default async input => input.length", "module.exports = input => input.length",
 			"exports.handle = (input, more = 1) => input.length", "\ufeff#!/usr/bin/env node\nexport function handle(input) { return input.length }",
 			"import {readFileSync} from 'node:fs'\nimport process from 'process'\nexport const handle = input => input.length",
-		} {
-			name := fmt.Sprint("handler", n)
-			upload(name, source)
-			s.says(name, "abcd", "4")
-			s.do("DELETE", "/v1/plugins/"+name, nil)
-		}
+		)
 	})
 
 	t.Run("come back after a restart", func(t *testing.T) {
 		if code := s.stop(); code != 0 {
 			t.Errorf("exit code %d:\n%s", code, &s.log)
 		}
-		s = startPatient(top, data)
+		s.server = startPatient(top, s.data)
 		s.says("orders", `{"symbol": "btc-usdt"}`, `{"symbol":"BTC/USDT","calls":1,"seen":1}`)
 	})
 }
 
 // Scripts that read standard input do here what they do with Node.
 func TestScriptsOfNodeRunHere(t *testing.T) {
-	s, _ := startWith(t, "javascript")
+	s := startScripting(t, "javascript")
 	node, err := exec.LookPath("node")
 	if err != nil {
 		t.Fatal(err) // the README asks for it
@@ -239,12 +195,7 @@ func TestScriptsOfNodeRunHere(t *testing.T) {
 		cmd.Stdin = strings.NewReader(input)
 		want, failed := cmd.Output()
 		name := fmt.Sprint("node", n)
-		s.t = t
-		body, contentType := scriptForm(t, source, "")
-		if status, answer := s.do("PUT", "/v1/plugins/"+name+"?runtime=javascript", body, "Content-Type", contentType); status != http.StatusCreated {
-			t.Errorf("%s: %d %s", source, status, answer)
-			continue
-		}
+		s.put(name, source, "")
 		if failed != nil {
 			s.fails(http.StatusUnprocessableEntity, "exit", "exit code 2", "POST", "/v1/plugins/"+name+"/invoke", []byte(input))
 			continue

@@ -28,20 +28,10 @@ end
 puts 'loaded' # not a part of any answer
 `
 
-// uploadRuby puts a script and fails the test unless it becomes a new version.
-func (s *server) uploadRuby(name, source, manifest string) {
-	s.t.Helper()
-	body, contentType := scriptForm(s.t, source, manifest)
-	if status, answer := s.do("PUT", "/v1/plugins/"+name+"?runtime=ruby&file="+name+".rb", body, "Content-Type", contentType); status != http.StatusCreated {
-		s.t.Fatalf("upload of %s: %d %s", name, status, answer)
-	}
-}
-
 func TestRubyScripts(t *testing.T) {
 	top := t
-	s, data := startWith(t, "ruby")
-	const patient = "[limits]\ntimeout = \"30s\"\n" // calls may wait on a slow machine
-	s.uploadRuby("orders", ordersInRuby, patient)
+	s := startScripting(t, "ruby")
+	s.put("orders", ordersInRuby, "")
 
 	t.Run("answer, and keep nothing from call to call", func(t *testing.T) {
 		var wg sync.WaitGroup
@@ -73,7 +63,7 @@ func TestRubyScripts(t *testing.T) {
 	})
 
 	t.Run("have the line that failed in it, and what led there", func(t *testing.T) {
-		s.uploadRuby("deep", "def half(x)\n  x.halve / 2\nend\n\ndef handle(input)\n  half(input.to_i)\nrescue NoMethodError\n  raise \"it cannot be \\xff halved\"\nend\n", patient)
+		s.put("deep", "def half(x)\n  x.halve / 2\nend\n\ndef handle(input)\n  half(input.to_i)\nrescue NoMethodError\n  raise \"it cannot be \\xff halved\"\nend\n", "")
 		p := s.fails(http.StatusUnprocessableEntity, "guest", "RuntimeError: it cannot be \ufffd halved", "POST", "/v1/plugins/deep/invoke", []byte("5"))
 		want := []string{
 			"deep.rb:8:in `rescue in handle': it cannot be \ufffd halved (RuntimeError)", "\tfrom deep.rb:5:in `handle'",
@@ -100,15 +90,15 @@ func TestRubyScripts(t *testing.T) {
 		for n, tt := range cases {
 			source += fmt.Sprintf("  when %d then %s\n", n, tt.returns)
 		}
-		s.uploadRuby("returns", source+"  end\nend\n", patient)
+		s.put("returns", source+"  end\nend\n", "")
 		for n, tt := range cases {
 			s.says("returns", fmt.Sprintf("%d:abc", n), tt.want)
 		}
 	})
 
 	t.Run("take inputs of all sizes", func(t *testing.T) {
-		s.uploadRuby("size", "def handle(input) = [input.bytesize, input[0]]", patient)
-		s.uploadRuby("sizein", "print [ARGF.read.bytesize, nil]", patient)
+		s.put("size", "def handle(input) = [input.bytesize, input[0]]", "")
+		s.put("sizein", "print [ARGF.read.bytesize, nil]", "")
 		for _, size := range []int{0, 1, 65535, 65536, 65537, 131072, 200000} { // it is read by 65536
 			first := "\"x\""
 			if size == 0 {
@@ -131,54 +121,40 @@ func TestRubyScripts(t *testing.T) {
 			"IO.copy_stream($stdin, $out = StringIO.new)\nputs $out.string.upcase",
 		} {
 			name := fmt.Sprint("reads", n)
-			s.uploadRuby(name, source, patient)
+			s.put(name, source, "")
 			s.says(name, "a\nb", "A\nB\n")
 			s.do("DELETE", "/v1/plugins/"+name, nil)
 		}
-		s.uploadRuby("exits", "abort 'that was too much' if gets\n", patient)
+		s.put("exits", "abort 'that was too much' if gets\n", "")
 		s.says("exits", "", "")
 		p := s.fails(http.StatusUnprocessableEntity, "exit", "exit code 1", "POST", "/v1/plugins/exits/invoke", []byte("a"))
 		if len(p.Log) != 1 || p.Log[0] != "that was too much" {
 			t.Errorf("the log is %q", p.Log)
 		}
-		s.uploadRuby("exitsin", "def handle(input) = exit(input.to_i)", patient)
+		s.put("exitsin", "def handle(input) = exit(input.to_i)", "")
 		s.says("exitsin", "0", "")
 		s.fails(http.StatusUnprocessableEntity, "exit", "exit code 7", "POST", "/v1/plugins/exitsin/invoke", []byte("7"))
 	})
 
-	t.Run("draw other random numbers in each call", func(t *testing.T) {
-		s.uploadRuby("draws", "rand\ndef handle(input) = [rand, Random.rand(10**9), (1..20).to_a.shuffle]\n", patient)
-		s.uploadRuby("drawsin", "rand\n$stdin.read\nputs rand\n", patient)
-		s.uploadRuby("drawsgets", "gets\nputs rand\n", patient)
-		for _, name := range []string{"draws", "drawsin", "drawsgets"} {
-			seen := make(map[string]bool)
-			for range 10 {
-				_, answer := s.do("POST", "/v1/plugins/"+name+"/invoke", nil)
-				if seen[string(answer)] {
-					t.Errorf("%s drew %s twice", name, answer)
-				}
-				seen[string(answer)] = true
-			}
-		}
+	t.Run("draw other random numbers in each call", func(*testing.T) {
+		s.drawAnew(
+			"rand\ndef handle(input) = [rand, Random.rand(10**9), (1..20).to_a.shuffle]\n",
+			"rand\n$stdin.read\nputs rand\n",
+			"gets\nputs rand\n",
+		)
 	})
 
-	t.Run("have their configuration as the environment", func(t *testing.T) {
-		s.uploadRuby("region", "REGION = ENV.fetch('region')\ndef handle(input) = REGION", "[grants]\nconfig = {region = 'eu'}\n")
-		s.says("region", "", "eu")
-	})
+	t.Run("have their configuration as the environment", func(*testing.T) { s.haveConfig("REGION = ENV.fetch('region')\ndef handle(input) = REGION") })
 
-	t.Run("are held to their limits", func(t *testing.T) {
-		s.uploadRuby("greedy", "def handle(input)\n  return ('x' * (90 << 20)).size if input == 'm'\n  loop {} if input == 'f'\nend\n", "[limits]\ntimeout = '30s'\nmemory = '128MiB'\nfuel = 200_000_000\n")
-		s.fails(http.StatusUnprocessableEntity, "fuel", "limits.fuel", "POST", "/v1/plugins/greedy/invoke", []byte("f"))
-		s.fails(http.StatusUnprocessableEntity, "memory", "limits.memory", "POST", "/v1/plugins/greedy/invoke", []byte("m"))
-		s.says("greedy", "", "")
-		s.uploadRuby("endless", "def handle(input) = input.empty? ? 'well' : handle(input)", patient)
+	t.Run("are held to their limits", func(*testing.T) {
+		s.areHeld("def handle(input)\n  return ('x' * (90 << 20)).size if input == 'm'\n  loop {} if input == 'f'\nend\n", "128MiB")
+		s.put("endless", "def handle(input) = input.empty? ? 'well' : handle(input)", "")
 		s.fails(http.StatusUnprocessableEntity, "guest", "SystemStackError: stack level too deep", "POST", "/v1/plugins/endless/invoke", []byte("s"))
 		s.says("endless", "", "well")
 	})
 
-	t.Run("are refused where they cannot run, by line or by name", func(t *testing.T) {
-		for source, want := range map[string]string{
+	t.Run("are refused where they cannot run, by line or by name", func(*testing.T) {
+		s.areRefused(map[string]string{
 			"def handle(input)\n  if\nend\n":                    "SyntaxError: bad.rb:3: syntax error, unexpected `end'",
 			"def handle; end":                                   "bad.rb, line 1: handle takes 0 arguments",
 			"\ndef handle(a, b)\nend":                           "bad.rb, line 2: handle takes 2 arguments",
@@ -191,55 +167,26 @@ func TestRubyScripts(t *testing.T) {
 			"\xff\xfe":                                          "SyntaxError: bad.rb:1: invalid multibyte char",
 			"exit 3\ndef handle(input) = 1":                     "exit code 3",
 			"throw :it\ndef handle(input) = 1":                  "UncaughtThrowError: uncaught throw :it",
-		} {
-			kind, status := "guest", http.StatusUnprocessableEntity
-			if strings.Contains(want, "came to") {
-				kind, status = "invalid", http.StatusBadRequest
-			}
-			if strings.Contains(want, "exit code") {
-				kind = "exit"
-			}
-			p := s.fails(status, kind, want, "PUT", "/v1/plugins/bad?runtime=ruby&file=bad.rb", []byte(source))
-			if strings.Contains(want, "Error") && (len(p.Stack) == 0 || !strings.HasPrefix(p.Stack[0], "bad.rb:")) {
-				t.Errorf("%q: the traceback is %q", source, p.Stack)
-			}
-		}
+		}, func(stack []string) bool { return len(stack) > 0 && strings.HasPrefix(stack[0], "bad.rb:") })
 	})
 
-	t.Run("take handlers of every sort", func(t *testing.T) {
-		for n, source := range []string{
+	t.Run("take handlers of every sort", func(*testing.T) {
+		s.take(
 			"def handle(*all) = all.first.size", "def handle(input, more = 1) = input.size", "def handle(input, key: 1) = input.size", "def handle(input = nil, &block) = input.size",
 			"# frozen_string_literal: true\nSIZE = ''.frozen?\ndef handle(input) = SIZE && input.size", "\ufeffdef handle(input) = input.size",
 			"Order = Struct.new(:input)\ndef handle(input) = Order.new(input).input.size",
 			"def handle(input)\n  f = Fiber.new { |x| Fiber.yield x.size }\n  f.resume(input)\nend", //nolint:misspell // a class of Ruby
-		} {
-			name := fmt.Sprint("handler", n)
-			s.uploadRuby(name, source, patient)
-			s.says(name, "abcd", "4")
-			s.do("DELETE", "/v1/plugins/"+name, nil)
-		}
+		)
 	})
 
 	t.Run("have the standard library", func(t *testing.T) {
-		s.uploadRuby("library", `%w[bigdecimal csv date digest erb forwardable json logger ostruct securerandom set strscan tempfile time].each { |name| require name }
+		s.put("library", `%w[bigdecimal csv date digest erb forwardable json logger ostruct securerandom set strscan tempfile time].each { |name| require name }
 def handle(input) = [Date.parse(input) + 1, Digest::SHA256.hexdigest(input)[0, 8], CSV.parse_line('a,"b,c"'), BigDecimal('0.1') + BigDecimal('0.2') == BigDecimal('0.3'), ERB.new('<%= 1 + 1 %>').result]
-`, patient)
+`, "")
 		s.says("library", "2026-11-30", `["2026-12-01","e0b7c446",["a","b,c"],true,"2"]`)
 	})
 
-	t.Run("share their interpreter", func(t *testing.T) {
-		before := s.images(t)
-		const scripts = 3
-		for n := range scripts {
-			s.uploadRuby(fmt.Sprint("small", n), fmt.Sprintf("require 'set'\ndef handle(input) = %d", n), patient)
-			s.says(fmt.Sprint("small", n), "", fmt.Sprint(n))
-		}
-		each := (s.images(t) - before) / scripts
-		t.Logf("an image of a script takes %d KiB", each>>10)
-		if each > 3<<20 {
-			t.Errorf("a script takes %d bytes of its own, its interpreter has 64 MiB", each)
-		}
-	})
+	t.Run("share their interpreter", func(*testing.T) { s.shareInterpreter("require 'set'\ndef handle(input) = %d", 3<<20) })
 
 	t.Run("run tasks that last", func(t *testing.T) {
 		status, answer := s.do("POST", "/v1/tasks?plugin=orders", []byte(`{"symbol": "x-y"}`), "Prefer", "wait=20")
@@ -252,7 +199,7 @@ def handle(input) = [Date.parse(input) + 1, Digest::SHA256.hexdigest(input)[0, 8
 		if code := s.stop(); code != 0 {
 			t.Errorf("exit code %d:\n%s", code, &s.log)
 		}
-		s = startPatient(top, data)
+		s.server = startPatient(top, s.data)
 		s.says("orders", `{"symbol": "btc-usdt"}`, `{"symbol":"BTC/USDT","calls":1,"seen":1}`)
 		s.says("region", "", "eu")
 	})

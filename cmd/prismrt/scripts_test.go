@@ -2,13 +2,14 @@ package main_test
 
 import (
 	"encoding/json"
-	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/marketprism/prismrt/sdk/sdktest"
 )
 
 // interpreterOf reads the interpreter of a language, which bench fetches.
@@ -19,7 +20,7 @@ func interpreterOf(t *testing.T, language string) []byte {
 	}
 	module, err := os.ReadFile(filepath.Join("..", "..", "bench", "build", language+".wasm"))
 	if os.IsNotExist(err) {
-		t.Skipf("the interpreter of %s was not fetched; make -C bench python, which make test runs, does it", language)
+		sdktest.Missing(t, "the interpreter of %s was not fetched; make -C bench %s, which make test runs, does it", language, language)
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -44,15 +45,6 @@ func startPatient(t *testing.T, data string) *server {
 	file := filepath.Join(t.TempDir(), "runtime.toml")
 	writeFile(t, file, "[upload]\ncompile_timeout = \"5m\"\nstart_timeout = \"1m\"\n")
 	return start(t, data, "--config", file)
-}
-
-// uploadScript puts a script and fails the test unless it becomes a new version.
-func (s *server) uploadScript(name, file, source string) {
-	s.t.Helper()
-	body, contentType := scriptForm(s.t, source, "[limits]\ntimeout = \"30s\"\n") // calls may wait on a slow machine
-	if status, answer := s.do("PUT", "/v1/plugins/"+name+"?runtime=python&file="+file, body, "Content-Type", contentType); status != http.StatusCreated {
-		s.t.Fatalf("upload of %s: %d %s", name, status, answer)
-	}
 }
 
 // says calls a plugin and compares its answer.
@@ -114,8 +106,8 @@ def handle(input):
 
 func TestPythonScripts(t *testing.T) {
 	top := t
-	s, data := startWith(t, "python")
-	s.uploadScript("orders", "orders.py", ordersInPython)
+	s := startScripting(t, "python")
+	s.put("orders", ordersInPython, "")
 
 	t.Run("answer, and keep nothing from call to call", func(t *testing.T) {
 		var wg sync.WaitGroup
@@ -143,8 +135,8 @@ func TestPythonScripts(t *testing.T) {
 		}
 	})
 
-	t.Run("answer what they return", func(t *testing.T) {
-		for n, tt := range []struct{ returns, want string }{
+	t.Run("answer what they return", func(*testing.T) {
+		s.answer("def handle(input): return ", "abc", [][2]string{
 			{`input[::-1]`, "cba"},
 			{`input.decode() + 'ü'`, "abcü"},
 			{`None`, ""},
@@ -154,24 +146,19 @@ func TestPythonScripts(t *testing.T) {
 			{`b''`, ""},
 			{`len(input)`, "3"},
 			{`input * 50000`, strings.Repeat("abc", 50000)},
-		} {
-			name := fmt.Sprint("returns", n)
-			s.uploadScript(name, "r.py", "def handle(input): return "+tt.returns)
-			s.says(name, "abc", tt.want)
-			s.do("DELETE", "/v1/plugins/"+name, nil)
-		}
+		})
 	})
 
 	t.Run("read and write JSON as its module does", func(t *testing.T) {
-		s.uploadScript("json", "j.py", differsFromJSON)
+		s.put("json", differsFromJSON, "") // which imports what it is called
 		s.says("json", "", "[]")
 	})
 
 	t.Run("read standard input where they have no handler", func(t *testing.T) {
-		s.uploadScript("lines", "lines.py", "import random, sys\nif __name__ == '__main__':\n  for line in sys.stdin: print(line.strip().upper())\n  print(input is not None)\n")
+		s.put("lines", "import random, sys\nif __name__ == '__main__':\n  for line in sys.stdin: print(line.strip().upper())\n  print(input is not None)\n", "")
 		s.says("lines", "a\nb", "A\nB\nTrue\n")
 		s.says("lines", "", "True\n")
-		s.uploadScript("exits", "exits.py", "import sys\nif sys.stdin.read(): sys.exit('that was too much')\n")
+		s.put("exits", "import sys\nif sys.stdin.read(): sys.exit('that was too much')\n", "")
 		s.says("exits", "", "")
 		p := s.fails(http.StatusUnprocessableEntity, "exit", "exit code 1", "POST", "/v1/plugins/exits/invoke", []byte("a"))
 		if len(p.Log) != 1 || p.Log[0] != "that was too much" {
@@ -179,41 +166,23 @@ func TestPythonScripts(t *testing.T) {
 		}
 	})
 
-	t.Run("draw other random numbers in each call", func(t *testing.T) {
-		s.uploadScript("draws", "draws.py", "import random\nrandom.random()\ndef handle(input): return [random.random(), random.randrange(10**9)]\n")
-		s.uploadScript("drawsin", "drawsin.py", "import random, sys\nsys.stdin.read()\nprint(random.random())\n")
-		for _, name := range []string{"draws", "drawsin"} {
-			seen := make(map[string]bool)
-			for range 20 {
-				_, answer := s.do("POST", "/v1/plugins/"+name+"/invoke", nil)
-				if seen[string(answer)] {
-					t.Errorf("%s drew %s twice", name, answer)
-				}
-				seen[string(answer)] = true
-			}
-		}
+	t.Run("draw other random numbers in each call", func(*testing.T) {
+		s.drawAnew(
+			"import random\nrandom.random()\ndef handle(input): return [random.random(), random.randrange(10**9)]\n",
+			"import random, sys\nsys.stdin.read()\nprint(random.random())\n",
+		)
 	})
 
-	t.Run("have their configuration as the environment", func(t *testing.T) {
-		body, contentType := scriptForm(t, "import os\nregion = os.environ['region']\ndef handle(input): return region", "[grants]\nconfig = {region = 'eu'}\n")
-		if status, answer := s.do("PUT", "/v1/plugins/region?runtime=python", body, "Content-Type", contentType); status != http.StatusCreated {
-			t.Fatalf("%d %s", status, answer)
-		}
-		s.says("region", "", "eu")
+	t.Run("have their configuration as the environment", func(*testing.T) {
+		s.haveConfig("import os\nregion = os.environ['region']\ndef handle(input): return region")
 	})
 
-	t.Run("are held to their limits", func(t *testing.T) {
-		body, contentType := scriptForm(t, "def handle(input):\n  if input == b'm': return str(len(bytearray(40 << 20)))\n  while input: pass\n", "[limits]\ntimeout = '30s'\nmemory = '32MiB'\nfuel = 200_000_000\n")
-		if status, answer := s.do("PUT", "/v1/plugins/greedy?runtime=python", body, "Content-Type", contentType); status != http.StatusCreated {
-			t.Fatalf("%d %s", status, answer)
-		}
-		s.fails(http.StatusUnprocessableEntity, "fuel", "limits.fuel", "POST", "/v1/plugins/greedy/invoke", []byte("f"))
-		s.fails(http.StatusUnprocessableEntity, "memory", "limits.memory", "POST", "/v1/plugins/greedy/invoke", []byte("m"))
-		s.says("greedy", "", "")
+	t.Run("are held to their limits", func(*testing.T) {
+		s.areHeld("def handle(input):\n  if input == b'm': return str(len(bytearray(40 << 20)))\n  while input: pass\n", "32MiB")
 	})
 
-	t.Run("are refused where they cannot run, by line or by name", func(t *testing.T) {
-		for source, want := range map[string]string{
+	t.Run("are refused where they cannot run, by line or by name", func(*testing.T) {
+		s.areRefused(map[string]string{
 			"import json\ndef handle(input:\n  pass":      "SyntaxError: '(' was never closed (bad.py, line 2)",
 			"def handle(input):\n  return 1\n   return 2": "IndentationError: unexpected indent (bad.py, line 3)",
 			"def handle(): pass":                          "bad.py, line 1: handle takes 0 arguments",
@@ -227,48 +196,22 @@ func TestPythonScripts(t *testing.T) {
 			"def other(input): pass":                      "came to its end without a look at its input",
 			"x = 1 / 0\ndef handle(input): pass":          "ZeroDivisionError: division by zero",
 			"\xff\xfe":                                    "bad.py",
-		} {
-			kind, status := "guest", http.StatusUnprocessableEntity
-			if strings.Contains(want, "came to") {
-				kind, status = "invalid", http.StatusBadRequest
-			}
-			p := s.fails(status, kind, want, "PUT", "/v1/plugins/bad?runtime=python&file=bad.py", []byte(source))
-			if strings.Contains(want, "Error") && !strings.Contains(strings.Join(p.Stack, "\n"), `File "bad.py", line`) {
-				t.Errorf("%q: the traceback is %q", source, p.Stack)
-			}
-		}
+		}, func(stack []string) bool { return strings.Contains(strings.Join(stack, "\n"), `File "bad.py", line`) })
 		s.fails(http.StatusBadRequest, "invalid", "is no language of scripts", "PUT", "/v1/plugins/bad?runtime=cobol", []byte("x"))
 		s.fails(http.StatusBadRequest, "invalid", "file name", "PUT", "/v1/plugins/bad?runtime=python&file=..%2Fbad.py", []byte("x"))
 		s.fails(http.StatusNotFound, "not_found", "has no function", "POST", "/v1/plugins/orders/invoke/other", nil)
 	})
 
-	t.Run("take callables of every sort", func(t *testing.T) {
-		for n, source := range []string{
+	t.Run("take callables of every sort", func(*testing.T) {
+		s.take(
 			"handle = len", "handle = lambda input: len(input)", "def handle(*all): return len(all[0])", "def handle(input, more=1): return len(input)",
 			"class Handler:\n  def __call__(self, input): return len(input)\nhandle = Handler()\n",
 			"from dataclasses import dataclass\n@dataclass\nclass A:\n  b: int\ndef handle(input): return A(len(input)).b",
 			"\ufeffdef handle(input): return len(input)",
-		} {
-			name := fmt.Sprint("callable", n)
-			s.uploadScript(name, "c.py", source)
-			s.says(name, "abcd", "4")
-			s.do("DELETE", "/v1/plugins/"+name, nil)
-		}
+		)
 	})
 
-	t.Run("share their interpreter", func(t *testing.T) {
-		before := s.images(t)
-		const scripts = 5
-		for n := range scripts {
-			s.uploadScript(fmt.Sprint("small", n), "small.py", fmt.Sprintf("import json\ndef handle(input): return %d", n))
-			s.says(fmt.Sprint("small", n), "", fmt.Sprint(n))
-		}
-		each := (s.images(t) - before) / scripts
-		t.Logf("an image of a script takes %d KiB", each>>10)
-		if each > 2<<20 {
-			t.Errorf("a script takes %d bytes of its own, its interpreter has 10 MiB", each)
-		}
-	})
+	t.Run("share their interpreter", func(*testing.T) { s.shareInterpreter("import json\ndef handle(input): return %d", 2<<20) })
 
 	t.Run("run tasks that last", func(t *testing.T) {
 		status, answer := s.do("POST", "/v1/tasks?plugin=orders", []byte(`{"symbol": "x-y"}`), "Prefer", "wait=20")
@@ -285,7 +228,7 @@ func TestPythonScripts(t *testing.T) {
 		if code := s.stop(); code != 0 {
 			t.Errorf("exit code %d:\n%s", code, &s.log)
 		}
-		s = startPatient(top, data)
+		s.server = startPatient(top, s.data)
 		s.says("orders", `{"symbol": "btc-usdt"}`, `{"symbol": "BTC/USDT", "calls": 1, "seen": 1}`)
 		s.says("region", "", "eu")
 		_, answer := s.do("GET", "/v1/runtimes", nil)
@@ -314,7 +257,7 @@ func TestPythonScripts(t *testing.T) {
 			t.Fatalf("%d %s", status, answer)
 		}
 		s.fails(http.StatusNotFound, "not_found", "prismrt runtime add python", "PUT", "/v1/plugins/hello?runtime=python", []byte("def handle(input): pass"))
-		left, err := filepath.Glob(filepath.Join(data, "modules", "*.wasm"))
+		left, err := filepath.Glob(filepath.Join(s.data, "modules", "*.wasm"))
 		if err != nil || len(left) != 0 {
 			t.Errorf("modules are left: %q, %v", left, err)
 		}

@@ -178,7 +178,10 @@ def main():
         handles = defines(tree, 'handle')
         # A module of its own, which pickle and dataclasses look up by its name. A script with a handler is
         # imported rather than run: what it does as a program is not for here.
-        module = type(sys)(file.removesuffix('.py') if handles else '__main__')
+        name = file.removesuffix('.py') if handles else '__main__'
+        if name in sys.stdlib_module_names:
+            name += '_' # json.py imports json, and not itself
+        module = type(sys)(name)
         module.__file__ = file
         sys.modules[module.__name__] = module
         code = compile(tree, file, 'exec')

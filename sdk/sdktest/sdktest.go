@@ -1,4 +1,5 @@
-// Package sdktest builds what tests call, with the Makefiles of the SDKs.
+// Package sdktest builds what tests call, with the Makefiles of the SDKs, and says what becomes of
+// a test that lacks something.
 package sdktest
 
 import (
@@ -42,4 +43,14 @@ func needToolchain(t testing.TB, script string) {
 		t.Fatalf("%s: %v; in CI the toolchain must be here\n%s", script, err, out)
 	}
 	t.Skipf("make tools installs what this is built with, where it can be had\n%s", out)
+}
+
+// Missing ends a test for want of something that make test gets: with CI set it fails, elsewhere
+// it is skipped. The format says what is missing, and how to get it.
+func Missing(t testing.TB, format string, args ...any) {
+	t.Helper()
+	if os.Getenv("CI") != "" {
+		t.Fatalf("in CI it must be here: "+format, args...)
+	}
+	t.Skipf(format, args...)
 }
