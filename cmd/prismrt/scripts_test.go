@@ -135,6 +135,18 @@ func TestPythonScripts(t *testing.T) {
 		}
 	})
 
+	t.Run("say why they failed in pieces, if they like", func(*testing.T) {
+		s.put("pieces", `import os
+def handle(input):
+    os.write(0, b'no caf\xc3')
+    os.write(0, b'\xa9\nhere')
+    os._exit(1)
+`, "")
+		if p := s.fails(http.StatusUnprocessableEntity, "guest", "no café", "POST", "/v1/plugins/pieces/invoke", nil); strings.Join(p.Stack, "") != "here" {
+			s.t.Errorf("the traceback is %q", p.Stack)
+		}
+	})
+
 	t.Run("answer what they return", func(*testing.T) {
 		s.answer("def handle(input): return ", "abc", [][2]string{
 			{`input[::-1]`, "cba"},

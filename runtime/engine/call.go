@@ -303,7 +303,7 @@ func (c *call) WriteFailure(p []byte) bool {
 		said = *c.failure
 	}
 	if room := mostFailure - len(said); len(p) > 0 && room > 0 {
-		said += strings.ToValidUTF8(string(p[:min(len(p), room)]), "\uFFFD")
+		said += string(p[:min(len(p), room)]) // which may end within a character
 		c.failure = &said
 	}
 	return true

@@ -62,7 +62,7 @@ func (c *call) failed() *task.Fault {
 	if c.instance.program.interpreter == nil {
 		return c.fault(task.KindGuest, "%s", *c.failure)
 	}
-	message, traceback, _ := strings.Cut(strings.TrimRight(*c.failure, "\n"), "\n")
+	message, traceback, _ := strings.Cut(strings.TrimRight(strings.ToValidUTF8(*c.failure, "\uFFFD"), "\n"), "\n")
 	f := c.fault(task.KindGuest, "%s", message)
 	if traceback != "" {
 		f.Stack = strings.Split(traceback, "\n")

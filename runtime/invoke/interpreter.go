@@ -28,17 +28,20 @@ func (i *Invoker) Open(ctx context.Context, v task.Version, module []byte) error
 	keep, stop := context.WithCancel(context.Background())
 	o.stop = stop
 	i.mu.Lock()
-	defer i.mu.Unlock()
-	if i.closed || i.interpreters[v.Digest] != nil {
-		stop()
-		err := o.close()
-		if i.closed {
-			err = errors.Join(errStopping(), err)
-		}
-		return err
+	closed, open := i.closed, i.interpreters[v.Digest] != nil
+	if !closed && !open {
+		i.interpreters[v.Digest] = o
+		i.keeping.Go(func() { o.run(keep) })
 	}
-	i.interpreters[v.Digest] = o
-	i.keeping.Go(func() { o.run(keep) })
+	i.mu.Unlock()
+	switch {
+	case closed:
+		stop()
+		return errors.Join(errStopping(), o.close())
+	case open: // by somebody who was faster
+		stop()
+		return o.close()
+	}
 	return nil
 }
 
