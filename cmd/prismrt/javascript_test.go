@@ -146,7 +146,7 @@ func TestJavaScriptScripts(t *testing.T) {
 			"null.x\nfunction handle(input) {}":                         "TypeError: cannot read property 'x' of null",
 			"await Promise.reject(new Error('no'))\nexport default 1":   "Error: no",
 			"await new Promise(() => {})\nexport const handle = i => i": "the top level waits for something that never comes",
-		}, func([]string) bool { return true })
+		}, func(stack []string) bool { return strings.Contains(strings.Join(stack, "\n"), "bad.js:") })
 		s.fails(http.StatusBadRequest, "invalid", "the module is not quickjs.wasm of quickjs-wasi@3.6.2", "PUT", "/v1/runtimes/javascript", obedient(t))
 	})
 
